@@ -1,0 +1,1 @@
+"""Measure a pair of values: alignment, tolerance, floor, metrics."""

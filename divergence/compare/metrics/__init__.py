@@ -1,0 +1,1 @@
+"""One metric a file: a function of two arrays and nothing else."""

@@ -1,0 +1,1 @@
+"""From measurements to culprits, causes and proofs."""

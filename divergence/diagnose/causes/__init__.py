@@ -1,0 +1,1 @@
+"""One cause a file: a detector returns a finding with evidence, or rules the cause out."""

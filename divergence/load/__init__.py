@@ -1,0 +1,1 @@
+"""What the user gave becomes two runners and what each is called with."""

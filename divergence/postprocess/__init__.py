@@ -1,0 +1,1 @@
+"""How raw outputs become answers: what differs between two final outputs."""

@@ -1,0 +1,1 @@
+"""How an image becomes a tensor: specifications, their steps, and their inference."""

@@ -1,0 +1,1 @@
+"""From a report to terminal, HTML, figures, JSON and CSV: one renderer a file."""
