@@ -10,6 +10,10 @@ class DivergenceError(Exception):
     """Base of all errors that this package raises on purpose. The command exits with 2."""
 
 
+class OptionError(DivergenceError):
+    """An option is wrong, or contradicts another."""
+
+
 class LoadError(DivergenceError):
     """A model or an ONNX file cannot be loaded as asked."""
 
