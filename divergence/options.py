@@ -34,8 +34,8 @@ class Options:
     rtol, atol: judge by these instead of by the floor; both or neither.
     ignore: patterns (`fnmatch`) of sites that stay out of the verdict.
     memory: upper bound, in bytes, for values held at once; `parse_size` reads "2GiB".
-    device: PyTorch device. provider: ONNX Runtime execution provider. threads: of each
-        runtime, None for its own default.
+    device: PyTorch device; None is where a live module already is, and cpu for files.
+    provider: ONNX Runtime execution provider. threads: of each runtime, None for its default.
     functional: functional ops are sites too. floor: run the reference in float64; without
         it the floor is estimated. diagnose: look for culprits and causes.
     thorough: probes that need more runs. pairs: a CSV of pairs fixed by hand.
@@ -59,7 +59,7 @@ class Options:
     atol: float | None = None
     ignore: tuple[str, ...] = ()
     memory: int = 2**30
-    device: str = "cpu"
+    device: str | None = None
     provider: str = "CPUExecutionProvider"
     threads: int | None = None
     functional: bool = True
@@ -77,7 +77,7 @@ class Options:
     def __post_init__(self) -> None:
         _check_choice("optimization", self.optimization, OPTIMIZATIONS)
         _check_tolerances(self.rtol, self.atol)
-        if not _DEVICE.fullmatch(self.device):
+        if self.device is not None and not _DEVICE.fullmatch(self.device):
             raise OptionError(
                 f"device is {self.device!r}; it is one of cpu, mps, cuda, cuda:N, xpu, xpu:N."
             )
