@@ -1,0 +1,109 @@
+"""weights.one: a parameter of the candidate is not the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from divergence.diagnose.edits import set_weight
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.diagnose.weights import Expected, expected_weights, layouts
+from divergence.records import Array, Evidence
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+CAUSE = "weights.one"
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A constant operand of a node: the candidate's parameter."""
+
+    node: NodeProto
+    position: int
+    name: str
+    value: Array
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Compare each constant operand with the parameters of the reference's segment."""
+    expected = list(expected_weights(suspect))
+    operands = list(_operands(suspect))
+    if not operands:
+        return "the segment's nodes read no parameter"
+    if not expected:
+        return "the reference's segment reads no parameter"
+    unmatched = [o for o in operands if not any(_same(o.value, e) for e in expected)]
+    taken = [e for e in expected if any(_same(o.value, e) for o in operands)]
+    hypotheses = [
+        _hypothesis(operand, want, layout)
+        for operand in unmatched
+        for want in sorted(expected, key=lambda e: any(e is t for t in taken))
+        for layout in layouts(want.value, operand.value.shape)
+    ]
+    return hypotheses or f"all {len(operands)} parameters of the segment are the reference's"
+
+
+def _operands(suspect: Suspect) -> Iterator[Operand]:
+    for node in suspect.nodes:
+        for position, name in enumerate(node.input):
+            value = suspect.constant(name) if name else None
+            if value is not None and value.dtype.kind in "fV" and value.size > 1:
+                yield Operand(node, position, name, value)
+
+
+def _same(value: Array, want: Expected) -> bool:
+    """Equal once cast alike, up to the rounding of whatever folding made it."""
+    for layout in layouts(want.value, value.shape):
+        cast = layout.astype(value.dtype).astype(np.float64)
+        scale = float(np.abs(cast).max(initial=0.0))
+        if np.abs(cast - value.astype(np.float64)).max(initial=0.0) <= want.rounding * scale:
+            return True
+    return False
+
+
+def _hypothesis(operand: Operand, want: Expected, layout: Array) -> Hypothesis:
+    difference = np.abs(layout.astype(np.float64) - operand.value.astype(np.float64))
+    changed = int((difference > want.rounding * np.abs(layout).max(initial=0.0)).sum())
+    worst = np.unravel_index(int(difference.argmax()), difference.shape)
+    place = ", ".join(str(int(i)) for i in worst)
+    return Hypothesis(
+        edit=set_weight(
+            operand.node.output[0],
+            operand.position,
+            np.ascontiguousarray(layout).astype(operand.value.dtype),
+            f"replace {operand.name} by the reference's {want.name}",
+        ),
+        explanation=(
+            f"parameter {operand.name} is not the reference's {want.name}: {changed} of "
+            f"{layout.size} elements differ{_how(layout, operand.value)}"
+        ),
+        evidence=(
+            Evidence(f"{want.name}[{place}]", float(layout[worst]), float(operand.value[worst])),
+            Evidence(f"root mean square of {want.name}", _rms(layout), _rms(operand.value)),
+        ),
+        remedy=f"Export again from the checkpoint that the reference uses ({want.name}).",
+        parameters={"weight": want.name, "initializer": operand.name},
+    )
+
+
+def _how(reference: Array, candidate: Array) -> str:
+    """Say it where the difference has a simple form."""
+    r, c = reference.astype(np.float64).ravel(), candidate.astype(np.float64).ravel()
+    if not c.any():
+        return " (all are zero)"
+    energy = float(r @ r)
+    gain = float(r @ c) / energy if energy else 0.0
+    if gain and np.abs(c - gain * r).max() <= 1e-5 * np.abs(c).max():
+        return f" (scaled by {gain:.6g})"
+    if np.array_equal(np.sort(r), np.sort(c)):
+        return " (the same elements in another order)"
+    return ""
+
+
+def _rms(array: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))

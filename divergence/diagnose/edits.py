@@ -1,0 +1,241 @@
+"""Changes of a graph that undo a suspected cause, in words and in place.
+
+Every edit finds its place by value names, which are unique in a graph, so the same edit
+serves the cut-out segment in which a hypothesis is tried and the whole file in which it is
+proved and written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from divergence.records import Array
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a graph: `action` in words for the user, `apply` in place.
+
+    `apply` raises KeyError where the graph lacks the place.
+    """
+
+    action: str
+    apply: Callable[[GraphProto], None]
+
+
+def producer(graph: GraphProto, value: str) -> NodeProto:
+    """Return the node that makes `value`; KeyError where none does."""
+    for node in graph.node:
+        if value in node.output:
+            return node  # type: ignore[no-any-return]
+    raise KeyError(value)
+
+
+def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Edit:
+    """Set attributes of the node that makes `value`; None removes one."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        node = producer(graph, value)
+        kept = [a for a in node.attribute if a.name not in attributes]
+        new = [helper.make_attribute(k, v) for k, v in attributes.items() if v is not None]
+        del node.attribute[:]
+        node.attribute.extend([*kept, *new])
+
+    return Edit(action, apply)
+
+
+def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
+    """Give the node that makes `value` a weight of its own as operand number `operand`.
+
+    The old initializer stays for whatever else reads it.
+    """
+
+    def apply(graph: GraphProto) -> None:
+        node = producer(graph, value)
+        while len(node.input) <= operand:
+            node.input.append("")
+        node.input[operand] = add_weight(graph, f"{value}.operand{operand}", array)
+
+    return Edit(action, apply)
+
+
+def insert_after(
+    value: str, op: str, weights: Sequence[Array | str], action: str, **attributes: Any
+) -> Edit:
+    """Put `op(value, *weights)` between `value` and everything that reads it.
+
+    weights: arrays become initializers, strings are names of other values. The name `value`
+    stays with the new result, so graph outputs and readers need no change.
+    """
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        node = producer(graph, value)
+        raw = fresh_name(graph, f"{value}.raw")
+        node.output[list(node.output).index(value)] = raw
+        operands = [
+            w if isinstance(w, str) else add_weight(graph, f"{value}.{op}{i}", w)
+            for i, w in enumerate(weights)
+        ]
+        new = helper.make_node(op, [raw, *operands], [value], name=f"{value}.{op}", **attributes)
+        graph.node.insert(list(graph.node).index(node) + 1, new)
+        sort_topologically(graph)
+
+    return Edit(action, apply)
+
+
+def insert_before(
+    value: str,
+    operand: int,
+    op: str,
+    weights: Sequence[Array | str],
+    action: str,
+    **attributes: Any,
+) -> Edit:
+    """Put `op(operand, *weights)` between one operand and the node that makes `value`."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        node = producer(graph, value)
+        name = fresh_name(graph, f"{value}.operand{operand}")
+        operands = [
+            w if isinstance(w, str) else add_weight(graph, f"{name}.{op}{i}", w)
+            for i, w in enumerate(weights)
+        ]
+        new = helper.make_node(
+            op, [node.input[operand], *operands], [name], name=f"{name}.{op}", **attributes
+        )
+        node.input[operand] = name
+        graph.node.insert(list(graph.node).index(node), new)
+
+    return Edit(action, apply)
+
+
+def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
+    """Give the node that makes `value` its operands in another order."""
+
+    def apply(graph: GraphProto) -> None:
+        node = producer(graph, value)
+        inputs = list(node.input)
+        del node.input[:]
+        node.input.extend(inputs[i] for i in order)
+
+    return Edit(action, apply)
+
+
+def replace_node(
+    value: str, op: str, inputs: Sequence[str | Array], action: str, **attributes: Any
+) -> Edit:
+    """Make `value` by another single op; other outputs of the old node must be unused."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        node = producer(graph, value)
+        names = [
+            i if isinstance(i, str) else add_weight(graph, f"{value}.{op}{k}", i)
+            for k, i in enumerate(inputs)
+        ]
+        new = helper.make_node(op, names, [value], name=node.name, **attributes)
+        position = list(graph.node).index(node)
+        graph.node.remove(node)
+        graph.node.insert(position, new)
+        sort_topologically(graph)
+
+    return Edit(action, apply)
+
+
+def bypass(value: str, operand: int, action: str) -> Edit:
+    """Let `value` be the node's operand itself (the node becomes an Identity)."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        node = producer(graph, value)
+        source = node.input[operand]
+        position = list(graph.node).index(node)
+        graph.node.remove(node)
+        graph.node.insert(position, helper.make_node("Identity", [source], [value], name=node.name))
+
+    return Edit(action, apply)
+
+
+def together(edits: Sequence[Edit], action: str) -> Edit:
+    """Apply several edits as one."""
+
+    def apply(graph: GraphProto) -> None:
+        for edit in edits:
+            edit.apply(graph)
+
+    return Edit(action, apply)
+
+
+def add_weight(graph: GraphProto, stem: str, array: Array) -> str:
+    """Add an initializer under a fresh name and return that name."""
+    from onnx import numpy_helper
+
+    name = fresh_name(graph, stem)
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+    return name
+
+
+def fresh_name(graph: GraphProto, stem: str) -> str:
+    """Return `stem`, or `stem.2`, `stem.3`, ... where it is taken."""
+    taken = {o for n in graph.node for o in (*n.output, *n.input)}
+    taken.update(i.name for i in graph.initializer)
+    taken.update(i.name for i in graph.input)
+    name, k = stem, 1
+    while name in taken:
+        k += 1
+        name = f"{stem}.{k}"
+    return name
+
+
+def sort_topologically(graph: GraphProto) -> None:
+    """Reorder nodes so that each stands behind what it reads (stable).
+
+    An edit may name a value that is made later in the file than the place it is used in.
+    """
+    made = {o: i for i, n in enumerate(graph.node) for o in n.output if o}
+    nodes = list(graph.node)
+    order: list[int] = []
+    state = [0] * len(nodes)  # 0 untouched, 1 on the stack, 2 placed
+    for start in range(len(nodes)):
+        stack = [start]
+        while stack:
+            i = stack[-1]
+            if state[i] == 2:
+                stack.pop()
+                continue
+            state[i] = 1
+            waiting = [made[v] for v in _reads(nodes[i]) if v in made and state[made[v]] == 0]
+            if waiting:
+                stack.extend(reversed(waiting))
+            else:
+                state[i] = 2
+                order.append(i)
+                stack.pop()
+    if order == list(range(len(nodes))):
+        return
+    del graph.node[:]
+    graph.node.extend(nodes[i] for i in order)
+
+
+def _reads(node: NodeProto) -> list[str]:
+    """Names a node reads, those captured by its bodies included."""
+    names = list(node.input)
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            names.extend(name for inner in body.node for name in _reads(inner))
+    return names

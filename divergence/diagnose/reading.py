@@ -1,0 +1,45 @@
+"""Read what a segment says about itself: node attributes, constants, module settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from divergence.diagnose.suspect import Suspect
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
+    """Return one attribute of a node as a Python value (strings decoded)."""
+    from onnx import helper
+
+    for entry in node.attribute:
+        if entry.name == name:
+            value = helper.get_attribute_value(entry)
+            return value.decode() if isinstance(value, bytes) else value
+    return default
+
+
+def settings(suspect: Suspect, *names: str) -> Iterator[tuple[str, Any]]:
+    """Yield what the reference's sites in the segment were given under one of these names.
+
+    Yields (`site.name`.`setting`, value), each value of a name once.
+    """
+    seen: set[tuple[str, str]] = set()
+    for site in suspect.reference.sites:
+        for name in names:
+            value = site.attributes.get(name)
+            if value is None or (name, repr(value)) in seen:
+                continue
+            seen.add((name, repr(value)))
+            yield f"{site.name}.{name}", value
+
+
+def scalar_operands(suspect: Suspect, node: NodeProto) -> Iterator[tuple[int, float]]:
+    """Yield (operand number, value) of a node's constant operands that hold one number."""
+    for position, name in enumerate(node.input):
+        array = suspect.constant(name) if name else None
+        if array is not None and array.size == 1 and array.dtype.kind in "fiu":
+            yield position, float(array.reshape(()))

@@ -1,0 +1,55 @@
+"""Segments: what lies between the values that are paired, on either side.
+
+A boundary is a site whose value is known to both sides. The segment of a boundary is what
+computes it from the boundaries upstream, so the segments of all boundaries tile the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from divergence.records import Program, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The sites that compute `end`, in execution order with `end` last, and what they read.
+
+    inputs: names of the boundary sites (and program inputs) that flow in, in execution order.
+    """
+
+    end: str
+    sites: tuple[Site, ...]
+    inputs: tuple[str, ...]
+
+
+def index(program: Program) -> Mapping[str, Site]:
+    """Return the sites of a program by name."""
+    return {site.name: site for site in program.sites}
+
+
+def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) -> Segment:
+    """Walk back from `end` to the nearest boundaries.
+
+    An alias stands for the site that made its value, so the walk follows it; a module site
+    with children is reached through them.
+    """
+    inner: dict[str, Site] = {}
+    entries: dict[str, Site] = {}
+    stack = [end]
+    while stack:
+        name = stack.pop()
+        site = sites.get(name)
+        if site is None or name in inner or name in entries:
+            continue
+        if name != end and (site.kind == "input" or name in boundaries):
+            entries[name] = site
+            continue
+        inner[name] = site
+        stack.extend([site.alias_of] if site.alias_of else site.inputs)
+    return Segment(
+        end=end,
+        sites=tuple(sorted(inner.values(), key=lambda site: site.order)),
+        inputs=tuple(s.name for s in sorted(entries.values(), key=lambda site: site.order)),
+    )

@@ -1,0 +1,78 @@
+"""What a detector looks at: one culprit's segment on both sides, and a way to try a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from divergence.diagnose.edits import Edit
+from divergence.diagnose.segments import Segment
+from divergence.diagnose.trial import Trial
+from divergence.records import Array, Evidence, Match, Site, Weight
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A segment that adds an error beyond the floor.
+
+    match: the pair at its end. reference, candidate: what computes it on each side.
+    nodes: the candidate's nodes in order (constants that only they read included).
+    module: the reference's root module, None where there is none to look into.
+    reference_weights, candidate_weights: by name, of the whole programs.
+    partners: reference site name -> candidate value name, for every boundary.
+    feeds: candidate value name -> the reference's value there, in the candidate's layout and
+        dtype, for every boundary that either side's segment reads.
+    expected, produced: what the segment should make of the feeds, and what it makes.
+    bound: greatest error that rounding explains here; errors are max_abs of a difference.
+    """
+
+    match: Match
+    reference: Segment
+    candidate: Segment
+    nodes: tuple[NodeProto, ...]
+    module: nn.Module | None
+    reference_weights: Mapping[str, Weight]
+    candidate_weights: Mapping[str, Weight]
+    partners: Mapping[str, str]
+    feeds: Mapping[str, Array]
+    expected: Array
+    produced: Array
+    bound: float
+    trial: Trial
+
+    def node(self, *op_types: str) -> list[NodeProto]:
+        """Return the segment's nodes of these op types, in order."""
+        return [node for node in self.nodes if node.op_type in op_types]
+
+    def sites(self, *ops: str) -> list[Site]:
+        """Return the reference's sites of these ops (class names or ATen ops), in order."""
+        return [site for site in self.reference.sites if site.op in ops]
+
+    def modules(self) -> list[tuple[str, nn.Module]]:
+        """Return the reference's modules that the segment runs through, innermost last."""
+        if self.module is None:
+            return []
+        known = dict(self.module.named_modules())
+        scopes = dict.fromkeys(site.scope for site in self.reference.sites)
+        return [(scope, known[scope]) for scope in scopes if scope in known]
+
+    def constant(self, name: str) -> Array | None:
+        """Return the values of a candidate's constant, None where `name` is not one."""
+        weight = self.candidate_weights.get(name)
+        return None if weight is None else weight.load()
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A cause that the evidence suggests, and the edit that would undo it."""
+
+    edit: Edit
+    explanation: str
+    evidence: tuple[Evidence, ...]
+    remedy: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
