@@ -1,0 +1,31 @@
+"""What a user writes behind `--preprocess`: a SPEC in a file or text, or a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from divergence.errors import LoadError, SpecError
+from divergence.imports import import_callable, is_callable_text
+from divergence.preparation.apply import Preparation
+from divergence.preparation.spec import Spec, parse_spec
+
+
+def resolve(source: Preparation | Path | str | Mapping[str, Any] | Sequence[Any]) -> Preparation:
+    """Return the SPEC or the callable that `source` stands for.
+
+    A text `package.module:callable` or `path/file.py:callable` is imported, anything else is
+    read as a SPEC (`parse_spec`).
+
+    Raises:
+        SpecError: the SPEC is wrong, or the callable cannot be imported.
+    """
+    if isinstance(source, str) and is_callable_text(source):
+        try:
+            return import_callable(source)
+        except LoadError as error:
+            raise SpecError(f"--preprocess: {error}") from error
+    if callable(source) and not isinstance(source, Spec):
+        return source
+    return parse_spec(source)
