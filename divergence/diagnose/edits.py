@@ -239,3 +239,15 @@ def _reads(node: NodeProto) -> list[str]:
         for body in (attribute.g, *attribute.graphs):
             names.extend(name for inner in body.node for name in _reads(inner))
     return names
+
+
+def swap_outputs(value: str, order: Sequence[int], action: str) -> Edit:
+    """Let the node that makes `value` give its outputs in another order."""
+
+    def apply(graph: GraphProto) -> None:
+        node = producer(graph, value)
+        outputs = list(node.output)
+        del node.output[:]
+        node.output.extend(outputs[i] for i in order)
+
+    return Edit(action, apply)

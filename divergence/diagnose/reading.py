@@ -43,3 +43,18 @@ def scalar_operands(suspect: Suspect, node: NodeProto) -> Iterator[tuple[int, fl
         array = suspect.constant(name) if name else None
         if array is not None and array.size == 1 and array.dtype.kind in "fiu":
             yield position, float(array.reshape(()))
+
+
+def scalar_settings(suspect: Suspect) -> Iterator[tuple[str, str, float]]:
+    """Yield (site, ATen op, number) of each arithmetic op with a constant in the reference."""
+    for site in suspect.reference.sites:
+        other = site.attributes.get("other")
+        if site.op in {"add", "sub", "mul", "div"} and isinstance(other, int | float):
+            yield site.name, site.op, float(other)
+
+
+def stands_before_softmax(suspect: Suspect) -> bool:
+    """Return whether the segment makes, or holds, the logits of a softmax."""
+    if suspect.node("Softmax"):
+        return True
+    return any(node.op_type == "Softmax" for node in suspect.readers)

@@ -22,6 +22,7 @@ class Suspect:
 
     match: the pair at its end. reference, candidate: what computes it on each side.
     nodes: the candidate's nodes in order (constants that only they read included).
+    readers: the nodes within a few steps behind the segment, nearest first.
     module: the reference's root module, None where there is none to look into.
     reference_weights, candidate_weights: by name, of the whole programs.
     partners: reference site name -> candidate value name, for every boundary.
@@ -35,6 +36,7 @@ class Suspect:
     reference: Segment
     candidate: Segment
     nodes: tuple[NodeProto, ...]
+    readers: tuple[NodeProto, ...]
     module: nn.Module | None
     reference_weights: Mapping[str, Weight]
     candidate_weights: Mapping[str, Weight]

@@ -1,0 +1,83 @@
+"""attribute.activation: an activation of another slope, bound, approximation or kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from divergence.diagnose.lowering import LOWERINGS, canonical, rebuild
+from divergence.diagnose.reading import attribute, scalar_operands
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.records import Evidence, Site
+
+CAUSE = "attribute.activation"
+
+# ONNX operators that an activation is made of; a chain has at least one of them.
+ACTIVATIONS = frozenset(
+    {"Celu", "Clip", "Elu", "Erf", "FastGelu", "Gelu", "BiasGelu", "HardSigmoid", "HardSwish"}
+    | {"LeakyRelu", "Max", "Min", "Mish", "PRelu", "QuickGelu", "Relu", "Selu", "Sigmoid"}
+    | {"Softplus", "Softsign", "Swish", "Tanh", "ThresholdedRelu"}
+)
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Rebuild the reference's activation from every value it could act on."""
+    nodes = suspect.node(*ACTIVATIONS)
+    if not nodes:
+        return "no node of the segment is an activation"
+    wanted = [site for site in suspect.reference.sites if canonical(site.op) in LOWERINGS]
+    if not wanted:
+        return "the reference's segment has no activation that could be rebuilt"
+    return [
+        _hypothesis(suspect, site, source) for site in wanted[-1:] for source in _sources(suspect)
+    ]
+
+
+def _sources(suspect: Suspect) -> Iterator[str]:
+    """Values of the segment that the activation may read: those of its shape come first."""
+    shape = suspect.expected.shape
+    yield from (name for name in suspect.candidate.inputs if suspect.feeds[name].shape == shape)
+    for node in suspect.nodes:
+        if suspect.match.candidate not in node.output:
+            yield node.output[0]
+
+
+def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
+    op = canonical(site.op)
+    settings = {k: v for k, v in site.attributes.items() if v is not None}
+    shown = ", ".join(f"{k}={v}" for k, v in settings.items() if k in SETTINGS)
+    want = f"{op}({shown})" if shown else op
+    got = describe(suspect)
+    return Hypothesis(
+        edit=rebuild(
+            suspect.match.candidate,
+            source,
+            op,
+            settings,
+            suspect.produced.dtype,
+            f"compute {suspect.match.candidate} by {want} as the reference does",
+        ),
+        explanation=f"the activation is {got} where the reference applies {want}",
+        evidence=(Evidence(f"activation at {site.name}", want, got),),
+        remedy=f"Export {site.scope or 'the model'} again with {want}.",
+        parameters={k: [v] for k, v in settings.items() if k in SETTINGS},
+    )
+
+
+SETTINGS = (
+    "alpha", "approximate", "beta", "lambd", "max", "max_val", "min", "min_val",
+    "negative_slope", "threshold",
+)  # fmt: skip
+
+
+def describe(suspect: Suspect) -> str:
+    """Name the candidate's activation with its figures: `LeakyRelu(alpha=0.2)`."""
+    parts = []
+    for node in suspect.node(*ACTIVATIONS):
+        shown = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name in ("alpha", "beta", "approximate", "gamma")
+            if (value := attribute(node, name)) is not None
+        ]
+        shown += [f"{value:g}" for _, value in scalar_operands(suspect, node)]
+        parts.append(f"{node.op_type}({', '.join(shown)})" if shown else node.op_type)
+    return ", ".join(parts)

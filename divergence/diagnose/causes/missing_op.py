@@ -1,0 +1,144 @@
+"""structure.missing_op: a residual add, a bias, a negation or an activation is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from divergence.diagnose.edits import insert_after
+from divergence.diagnose.lowering import LOWERINGS, append, canonical
+from divergence.diagnose.reading import scalar_settings, stands_before_softmax
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.diagnose.weights import expected_weights
+from divergence.records import Array, Evidence
+
+CAUSE = "structure.missing_op"
+
+# ATen ops that combine two values, and the ONNX operator that does the same.
+BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div"}
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Add what the reference's segment has and the nodes lack, behind every value."""
+    proposals = [
+        *_operands(suspect),
+        *_biases(suspect),
+        *_scalars(suspect),
+        *_functions(suspect),
+    ]
+    return proposals or "every op of the reference's segment has its node"
+
+
+def _values(suspect: Suspect) -> list[str]:
+    """Values of the segment that something may be missing behind, the last first."""
+    return [node.output[0] for node in reversed(suspect.nodes)]
+
+
+def _count(suspect: Suspect, *op_types: str) -> int:
+    return len(suspect.node(*op_types))
+
+
+def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A boundary value that the reference's segment reads and the candidate's does not."""
+    read = set(suspect.candidate.inputs)
+    for name in suspect.reference.inputs:
+        partner = suspect.partners.get(name)
+        if partner is None or partner in read or partner not in suspect.feeds:
+            continue
+        for aten, op in BINARY.items():
+            for site in suspect.sites(aten):
+                for value in _values(suspect):
+                    yield _missing(
+                        suspect, value, op, partner, f"{op} of {name} ({site.name})", site.name
+                    )
+
+
+def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A one-dimensional parameter that no node of the segment reads."""
+    constants = [
+        c for n in suspect.nodes for i in n.input if i and (c := suspect.constant(i)) is not None
+    ]
+    for want in expected_weights(suspect):
+        if want.value.ndim != 1 or any(_equal(want.value, c) for c in constants):
+            continue
+        for value in _values(suspect):
+            for bias in _broadcasts(want.value, suspect.expected.ndim):
+                dtype = suspect.produced.dtype
+                yield _missing(
+                    suspect, value, "Add", bias.astype(dtype), f"bias {want.name}", want.name
+                )
+
+
+def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A constant that the reference multiplies by or adds, where no such node is."""
+    for name, aten, number in scalar_settings(suspect):
+        op = BINARY[aten]
+        if _count(suspect, op) or stands_before_softmax(suspect):
+            continue
+        for value in _values(suspect):
+            array = np.asarray(number, suspect.produced.dtype)
+            yield _missing(suspect, value, op, array, f"{op} by {number:g} ({name})", name)
+
+
+def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A function of one value that the reference applies, where no node does."""
+    for site in suspect.reference.sites:
+        op = canonical(site.op)
+        if op not in LOWERINGS or suspect.node(*_makers(op)):
+            continue
+        for value in _values(suspect):
+            action = f"apply {op} to {value} as the reference does"
+            settings = {k: v for k, v in site.attributes.items() if v is not None}
+            yield Hypothesis(
+                edit=append(value, op, settings, suspect.produced.dtype, action),
+                explanation=f"{op} is missing behind {value}; the reference has it at {site.name}",
+                evidence=(Evidence(f"{op} in the segment", 1, 0),),
+                remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
+                parameters={"op": op},
+            )
+
+
+def _makers(op: str) -> tuple[str, ...]:
+    """ONNX operators whose presence says that the function is there in some form."""
+    plain = op.replace("_", "").lower()
+    chains = {
+        "gelu": ("Gelu", "Erf", "Tanh", "FastGelu", "BiasGelu", "QuickGelu"),
+        "silu": ("Sigmoid", "Swish", "QuickGelu"),
+        "mish": ("Mish", "Softplus"),
+        "hardswish": ("HardSwish", "HardSigmoid", "Clip"),
+        "relu6": ("Clip", "Min"),
+        "hardtanh": ("Clip", "Min", "Max"),
+        "clamp": ("Clip", "Min", "Max"),
+        "leakyrelu": ("LeakyRelu", "PRelu"),
+        "hardsigmoid": ("HardSigmoid", "Clip"),
+        "logsigmoid": ("Sigmoid", "Softplus"),
+        "elu": ("Elu", "Celu"),
+    }
+    return chains.get(plain, (plain.capitalize(), op.capitalize()))
+
+
+def _missing(
+    suspect: Suspect, value: str, op: str, operand: str | Array, what: str, owner: str
+) -> Hypothesis:
+    present = _count(suspect, op)
+    return Hypothesis(
+        edit=insert_after(value, op, [operand], f"insert the missing {what} behind {value}"),
+        explanation=f"the {what} is missing behind {value}",
+        evidence=(Evidence(f"{op} nodes in the segment", present + 1, present),),
+        remedy=f"Export again with {owner} in place.",
+        parameters={"op": op},
+    )
+
+
+def _broadcasts(bias: Array, ndim: int) -> Iterator[Array]:
+    """A bias over the last axis, then over the channel axis of an NC... value."""
+    yield bias
+    if ndim > 2:
+        yield bias.reshape(-1, *[1] * (ndim - 2))
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return a.size == b.size and bool(
+        np.allclose(a.astype(np.float64).ravel(), b.astype(np.float64).ravel(), 1e-3, 1e-6)
+    )

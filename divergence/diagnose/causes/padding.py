@@ -1,0 +1,94 @@
+"""attribute.padding: a convolution or pooling with other pads, strides or dilations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from divergence.diagnose.edits import set_attributes
+from divergence.diagnose.reading import attribute
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.records import Evidence, Site
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+CAUSE = "attribute.padding"
+
+WINDOWED = frozenset({"AveragePool", "Conv", "ConvTranspose", "FusedConv", "LpPool", "MaxPool"})
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Compare geometry attributes of the windowed ops of both sides."""
+    nodes = suspect.node(*WINDOWED)
+    if not nodes:
+        return "no node of the segment slides a window"
+    sites = [s for s in suspect.reference.sites if _geometry(s, 1)]
+    if not sites:
+        return "the reference's segment slides no window"
+    hypotheses = [h for node in nodes for site in sites for h in _differences(node, site)]
+    return hypotheses or "pads, strides and dilations are the reference's"
+
+
+def _differences(node: NodeProto, site: Site) -> Iterator[Hypothesis]:
+    """Yield a hypothesis for each attribute that differs, then one for all of them."""
+    spatial = _spatial(node, site)
+    wanted = _geometry(site, spatial)
+    found = {k: list(attribute(node, k, _default(k, spatial))) for k in wanted}
+    changed = {k: v for k, v in wanted.items() if v != found[k]}
+    if "pads" in changed and attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+        changed["auto_pad"] = None
+    groups = site.attributes.get("groups")
+    if isinstance(groups, int) and groups != attribute(node, "group", 1) and "Conv" in node.op_type:
+        changed["group"] = groups
+        found["group"] = attribute(node, "group", 1)
+    if not changed:
+        return
+    name = node.name or node.output[0]
+    text = ", ".join(f"{k} {found.get(k)} instead of {v}" for k, v in changed.items() if v)
+    yield Hypothesis(
+        edit=set_attributes(
+            node.output[0], changed, f"set {', '.join(changed)} of {name} as in the reference"
+        ),
+        explanation=f"{node.op_type} {name} has {text}",
+        evidence=tuple(
+            Evidence(f"{k} ({site.name}, {name})", v, found.get(k)) for k, v in changed.items() if v
+        ),
+        remedy=f"Set {', '.join(changed)} of {name}, or export {site.scope} again.",
+        parameters={k: [v, found.get(k)] for k, v in changed.items() if v},
+    )
+
+
+def _spatial(node: NodeProto, site: Site) -> int:
+    """Return the number of spatial axes."""
+    kernel = attribute(node, "kernel_shape") or attribute(node, "strides")
+    if kernel:
+        return len(kernel)
+    return len(site.shape) - 2 if site.shape and len(site.shape) > 2 else 2
+
+
+def _default(name: str, spatial: int) -> list[int]:
+    return [0] * 2 * spatial if name == "pads" else [1] * spatial
+
+
+def _geometry(site: Site, spatial: int) -> Mapping[str, Any]:
+    """Return ONNX attributes from those of a PyTorch convolution or pooling."""
+    given = site.attributes
+    geometry: dict[str, Any] = {}
+    for ours, theirs in (("stride", "strides"), ("dilation", "dilations")):
+        value = _spread(given.get(ours), spatial)
+        if value:
+            geometry[theirs] = value
+    padding = _spread(given.get("padding"), spatial)
+    if padding is not None:
+        geometry["pads"] = padding * 2
+    return geometry if "strides" in geometry else {}
+
+
+def _spread(value: Any, spatial: int) -> list[int] | None:
+    """Return one number for each spatial axis; None for "same", "valid" and nothing at all."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value] * spatial
+    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
+        return list(value) * spatial if len(value) == 1 else list(value)
+    return None
