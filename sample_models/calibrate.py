@@ -1,0 +1,83 @@
+"""Random weights that behave like trained ones: activations of order one, real statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
+_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+
+
+def calibrate(
+    model: nn.Module, *inputs: Any, seed: int = 0, gain: float = 1.0, **named: Any
+) -> nn.Module:
+    """Give `model` weights that keep values at order one on these inputs; return it in eval mode.
+
+    One forward pass, layer by layer in the order of execution (layer-sequential unit
+    variance, arXiv:1511.06422): a linear or convolutional layer is drawn anew and scaled
+    until its output has standard deviation `gain`; a batch norm takes the statistics of what
+    reaches it; gains and biases of norms get some spread, so that no parameter is without
+    effect. Layers that share their weight are scaled on their first call; those that take
+    no gradient hold constants (the bins of a box head) and stay.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    seen: set[int] = set()
+
+    def settle(module: nn.Module, given: tuple[Any, ...], _output: Any) -> Any:
+        parameter = module.weight
+        if parameter is None or not parameter.requires_grad or id(parameter) in seen:
+            return None
+        seen.add(id(parameter))
+        if isinstance(module, _NORMS):
+            _settle_norm(module, given[0], generator)
+        else:
+            _settle_linear(module, given[0], gain, generator)
+        return module.forward(*given)  # the next layers see what this one gives from now on
+
+    model.eval()
+    with torch.no_grad(), _hooked(model, settle):
+        model(*inputs, **named)
+    return model
+
+
+def _settle_norm(module: nn.Module, value: Tensor, generator: torch.Generator) -> None:
+    if isinstance(module, _BATCH_NORMS):
+        axes = [axis for axis in range(value.ndim) if axis != 1]
+        module.running_mean.copy_(value.mean(axes))
+        module.running_var.copy_(value.var(axes, correction=0).clamp_min(1e-3))
+    module.weight.copy_(1 + 0.2 * _normal(module.weight, generator))
+    if module.bias is not None:
+        module.bias.copy_(0.1 * _normal(module.bias, generator))
+
+
+def _settle_linear(
+    module: nn.Module, value: Tensor, gain: float, generator: torch.Generator
+) -> None:
+    module.weight.copy_(_normal(module.weight, generator))
+    bias, module.bias = module.bias, None
+    spread = module.forward(value).std()
+    module.bias = bias
+    module.weight.mul_(gain / spread.clamp_min(1e-6))
+    if bias is not None:
+        bias.copy_(0.1 * gain * _normal(bias, generator))
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator)
+
+
+@contextmanager
+def _hooked(model: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
+    modules = [m for m in model.modules() if isinstance(m, _NORMS + _LINEAR)]
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
