@@ -9,14 +9,16 @@ from typing import Any
 from divergence.errors import LoadError, SpecError
 from divergence.imports import import_callable, is_callable_text
 from divergence.preparation.apply import Preparation
-from divergence.preparation.spec import Spec, parse_spec
+from divergence.preparation.sources import huggingface
+from divergence.preparation.spec import Spec, is_path, parse_spec, read_document
 
 
 def resolve(source: Preparation | Path | str | Mapping[str, Any] | Sequence[Any]) -> Preparation:
     """Return the SPEC or the callable that `source` stands for.
 
-    A text `package.module:callable` or `path/file.py:callable` is imported, anything else is
-    read as a SPEC (`parse_spec`).
+    A text `package.module:callable` or `path/file.py:callable` is imported, a file that is a
+    Hugging Face `preprocessor_config.json` is read as one, anything else as a SPEC
+    (`parse_spec`).
 
     Raises:
         SpecError: the SPEC is wrong, or the callable cannot be imported.
@@ -28,4 +30,8 @@ def resolve(source: Preparation | Path | str | Mapping[str, Any] | Sequence[Any]
             raise SpecError(f"--preprocess: {error}") from error
     if callable(source) and not isinstance(source, Spec):
         return source
+    if isinstance(source, Path) or (isinstance(source, str) and is_path(source)):
+        document = read_document(Path(source))
+        if huggingface.is_config(document):
+            return huggingface.read_config(document)
     return parse_spec(source)

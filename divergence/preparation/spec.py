@@ -42,9 +42,24 @@ def parse_spec(source: Spec | Path | str | Mapping[str, Any] | Sequence[Any]) ->
     """
     if isinstance(source, Spec):
         return source
-    if isinstance(source, Path) or (isinstance(source, str) and _is_path(source)):
+    if isinstance(source, Path) or (isinstance(source, str) and is_path(source)):
         return _parse_file(Path(source))
     return _parse_document(_read(source, "The preparation") if isinstance(source, str) else source)
+
+
+def read_document(path: Path) -> Any:
+    """Return what a YAML or JSON file holds.
+
+    Raises:
+        SpecError: there is no such file, or it is neither.
+    """
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"There is no preparation file '{path}'.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The preparation file '{path}' cannot be read: {error}.") from error
+    return _read(text, f"'{path}'")
 
 
 def to_document(spec: Spec) -> list[dict[str, Any]]:
@@ -57,19 +72,15 @@ def to_json(spec: Spec) -> str:
     return json.dumps(to_document(spec))
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Say whether a text is a file's path rather than a document."""
     return "\n" not in text.strip() and not text.lstrip().startswith(("[", "{", "- "))
 
 
 def _parse_file(path: Path) -> Spec:
+    document = read_document(path)
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(f"There is no preparation file '{path}'.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The preparation file '{path}' cannot be read: {error}.") from error
-    try:
-        return _parse_document(_read(text, f"'{path}'"))
+        return _parse_document(document)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
 

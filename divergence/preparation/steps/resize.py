@@ -11,7 +11,7 @@ from divergence.preparation.resampling import LIBRARIES
 from divergence.preparation.steps.contract import MAX_SIDE, Fields
 
 KERNELS = ("nearest", "bilinear", "bicubic", "lanczos", "area", "box")
-_TARGETS = ("to", "shortest", "longest", "fit")
+_TARGETS = ("to", "shortest", "longest", "fit", "cover")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Resize:
     whole pixel as torchvision does.
     longest: the longer side gets this length, the other is rounded, as ultralytics does.
     fit: the largest size of the same proportions within (height, width), rounded.
+    cover: the smallest size of the same proportions that covers (height, width), rounded.
 
     kernel, antialias, library: antialias defaults to what the library does; where
     `antialias: false` is asked for and no library named, it is torch, since Pillow always
@@ -37,6 +38,7 @@ class Resize:
     shortest: int | None = None
     longest: int | None = None
     fit: tuple[int, int] | None = None
+    cover: tuple[int, int] | None = None
     kernel: str = "bilinear"
     antialias: bool = True
     library: str = "pillow"
@@ -44,12 +46,12 @@ class Resize:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Read `{to | shortest | longest | fit, kernel, antialias, library, align_corners}`."""
+        """Read one target, and `kernel, antialias, library, align_corners`."""
         keys = (*_TARGETS, "kernel", "antialias", "library", "align_corners")
         fields = Fields(cls.word, value, keys)
         target = fields.exactly_one(*_TARGETS)
-        sized = fields.size(target) if target in ("to", "fit") else None
-        side = fields.side(target) if sized is None else None
+        one_side = target in ("shortest", "longest")
+        goal: Any = fields.side(target) if one_side else fields.size(target)
         kernel = fields.choice("kernel", KERNELS, "bilinear")
         library = _library(fields)
         aligned = fields.flag("align_corners", False)
@@ -59,10 +61,7 @@ class Resize:
                 f"got {library} with {kernel}."
             )
         return cls(
-            to=sized if target == "to" else None,
-            fit=sized if target == "fit" else None,
-            shortest=side if target == "shortest" else None,
-            longest=side if target == "longest" else None,
+            **{target: goal},
             kernel=kernel,
             antialias=_antialias(fields, library, kernel),
             library=library,
@@ -106,8 +105,9 @@ class Resize:
             other = int(self.shortest * long / short)
             size = (self.shortest, other) if height <= width else (other, self.shortest)
         else:
-            box = self.fit or (self.longest or 1, self.longest or 1)
-            ratio = min(box[0] / height, box[1] / width)
+            box = self.fit or self.cover or (self.longest or 1, self.longest or 1)
+            choose = max if self.cover else min
+            ratio = choose(box[0] / height, box[1] / width)
             size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
         if max(size) > MAX_SIDE:
             raise SpecError(

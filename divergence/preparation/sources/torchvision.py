@@ -1,0 +1,139 @@
+"""torchvision: a `Compose` of transforms, or the preset that a weights enum's `transforms()` is.
+
+Before the picture becomes a tensor, resizing is Pillow's; afterwards it is PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from divergence.errors import SpecError
+from divergence.preparation.spec import Spec, parse_spec
+
+ORIGIN = "torchvision transforms"
+_BYTES_TO_UNIT = {"scale": {"factor": 1 / 255}}
+Steps = list[dict[str, Any]]
+
+
+def read_model(model: Any, size: tuple[int, int] | None = None) -> Spec | None:
+    """Return the preparation that a model carries as `transforms` or `preprocess`, or None.
+
+    torchvision's own models carry none; wrappers often keep the transforms there. A fixed
+    input size does not change what they say.
+    """
+    del size
+    for name in ("transforms", "preprocess"):
+        held = getattr(model, name, None)
+        if type(held).__module__.startswith("torchvision."):
+            return read_transforms(held)
+    return None
+
+
+def read_transforms(transforms: Any) -> Spec:
+    """Return the preparation that torchvision transforms (v1, v2 or a preset) describe.
+
+    Raises:
+        SpecError: one of them cannot be said in a SPEC.
+    """
+    if type(transforms).__name__ == "ImageClassification":
+        steps = _preset(transforms)
+    else:
+        steps = []
+        for transform in _flat(transforms):
+            steps += _step(transform, steps)
+    decode = next((s for s in steps if "decode" in s), {"decode": {"mode": "RGB", "exif": False}})
+    rest = [step for step in steps if "decode" not in step]
+    return parse_spec([decode, *rest, {"layout": "NCHW"}, {"dtype": "float32"}])
+
+
+def _flat(transforms: Any) -> Iterable[Any]:
+    children = getattr(transforms, "transforms", None)
+    if children is None and type(transforms).__name__ == "Sequential":
+        children = list(transforms)
+    if children is None:
+        return [transforms]
+    return [step for child in children for step in _flat(child)]
+
+
+def _step(transform: Any, before: Steps) -> Steps:
+    name = type(transform).__name__
+    if name not in _READERS:
+        raise SpecError(
+            f"The torchvision transform {name} cannot be said in a SPEC; give the preparation as "
+            "a callable, package.module:callable."
+        )
+    return _READERS[name](transform, before)
+
+
+def _preset(preset: Any) -> Steps:
+    return [
+        _resized(preset.resize_size, preset.interpolation, preset.antialias, []),
+        {"crop": {"size": _pair(preset.crop_size)}},
+        _BYTES_TO_UNIT,
+        {"normalize": {"mean": list(preset.mean), "std": list(preset.std)}},
+    ]
+
+
+def _resize(transform: Any, before: Steps) -> Steps:
+    if getattr(transform, "max_size", None) is not None:
+        raise SpecError("Resize with max_size cannot be said in a SPEC; give a callable.")
+    antialias = getattr(transform, "antialias", True)
+    return [_resized(transform.size, transform.interpolation, antialias, before)]
+
+
+def _resized(size: Any, interpolation: Any, antialias: Any, before: Steps) -> dict[str, Any]:
+    sides = [size] if isinstance(size, int) else list(size)
+    target = {"shortest": sides[0]} if len(sides) == 1 else {"to": sides}
+    kernel = str(getattr(interpolation, "value", interpolation))
+    words: dict[str, Any] = {**target, "kernel": kernel, "library": "pillow"}
+    # `layout` marks where the picture became a tensor.
+    if any("layout" in step for step in before):
+        smooth = kernel in ("bilinear", "bicubic")
+        words |= {"library": "torch", "antialias": bool(antialias) and smooth}
+    return {"resize": words}
+
+
+def _normalize(transform: Any, before: Steps) -> Steps:
+    del before
+    mean, std = ([float(item) for item in values] for values in (transform.mean, transform.std))
+    return [{"normalize": {"mean": mean, "std": std}}]
+
+
+def _to_dtype(transform: Any, before: Steps) -> Steps:
+    """Scale bytes to [0, 1] where asked for; a tensor that is float already stays."""
+    target = str(getattr(transform, "dtype", "")).removeprefix("torch.")
+    floats = any("scale" in step or "normalize" in step for step in before)
+    scales = getattr(transform, "scale", True) and target.startswith("float") and not floats
+    return [_BYTES_TO_UNIT] if scales else [{"dtype": target}]
+
+
+def _grey(transform: Any, before: Steps) -> Steps:
+    if transform.num_output_channels != 1 or before:
+        raise SpecError(
+            "Grayscale is said in a SPEC only where it comes first and makes 1 channel."
+        )
+    return [{"decode": {"mode": "L", "exif": False}}]
+
+
+def _pair(size: Any) -> list[int]:
+    sides = [size] if isinstance(size, int) else [int(side) for side in size]
+    return [sides[0], sides[-1]]
+
+
+_TENSOR = {"layout": "CHW"}
+_READERS: dict[str, Callable[[Any, Steps], Steps]] = {
+    "Resize": _resize,
+    "CenterCrop": lambda transform, _: [{"crop": {"size": _pair(transform.size)}}],
+    "ToTensor": lambda *_: [_TENSOR, _BYTES_TO_UNIT],
+    "MaybeToTensor": lambda *_: [_TENSOR, _BYTES_TO_UNIT],
+    "PILToTensor": lambda *_: [_TENSOR],
+    "MaybePILToTensor": lambda *_: [_TENSOR],
+    "ToImage": lambda *_: [_TENSOR],
+    "ToPureTensor": lambda *_: [],
+    "Identity": lambda *_: [],
+    "ConvertImageDtype": _to_dtype,
+    "ToDtype": _to_dtype,
+    "Normalize": _normalize,
+    "Grayscale": _grey,
+}
