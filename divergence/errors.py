@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class DivergenceError(Exception):
@@ -32,6 +33,14 @@ class CaptureError(DivergenceError):
 
 class OutputError(DivergenceError):
     """The result cannot be written."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A trace was interrupted; `report` holds what was measured so far, marked partial."""
+
+    def __init__(self, report: Any) -> None:
+        super().__init__("interrupted")
+        self.report = report
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:

@@ -1,1 +1,5 @@
-"""From a report to terminal, HTML, figures, JSON and CSV: one renderer a file."""
+"""The result of a trace: one document built from it, then one renderer a file."""
+
+from divergence.report.report import Report
+
+__all__ = ["Report"]

@@ -1,0 +1,27 @@
+"""Write how images are prepared into an ONNX file's metadata, where trace and check read it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from divergence.cli.console import reader_may_leave
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("onnx", metavar="ONNX", help="the ONNX file")
+    parser.add_argument("--preprocess", metavar="SPEC", required=True, help="a YAML or JSON file")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where it is written (ONNX itself)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stamp the file and say where it stands."""
+    from divergence.preparation.spec import parse_spec
+    from divergence.preparation.stamp import stamp
+
+    spec = parse_spec(Path(arguments.preprocess))
+    written = stamp(arguments.onnx, spec, arguments.output)
+    with reader_may_leave():
+        print(f"{written} now says how its images are prepared.")
+    return 0

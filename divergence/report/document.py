@@ -1,0 +1,168 @@
+"""The one document that every renderer lowers: what to say, in which order, in which words.
+
+Here it is decided what a reader is told; a renderer decides only how it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from divergence.records import Finding, Pair, Proof, Report, RuledOut, Status, Unpaired
+from divergence.report import growth, words
+from divergence.report.growth import Growth
+
+Facts = tuple[tuple[str, str], ...]
+
+HEADLINES = {
+    Status.IDENTICAL: "Identical",
+    Status.ROUNDING: "Rounding only",
+    Status.DIVERGENT: "Divergent",
+    Status.INCONCLUSIVE: "Inconclusive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding in words. evidence: name, reference value, candidate value."""
+
+    cause: str
+    certainty: str
+    explanation: str
+    evidence: tuple[tuple[str, str, str], ...]
+    parameters: Facts
+    remedy: str
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A culprit with its causes. pair: index into the pairs, None for one that is no segment."""
+
+    title: str
+    reference: str
+    candidate: str
+    nodes: tuple[str, ...]
+    stage: str
+    introduced: float
+    multiple: float
+    pair: int
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Facts under a title."""
+
+    title: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All that is told.
+
+    causes: findings that belong to no culprit (preparation, inputs, post-processing).
+    coverage: how much was compared; details: the rest, from models to options.
+    """
+
+    status: Status
+    headline: str
+    sentence: str
+    partial: bool
+    title: str
+    suspects: tuple[Suspect, ...]
+    causes: tuple[Cause, ...]
+    ruled_out: tuple[RuledOut, ...]
+    growth: Growth
+    outputs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]
+    unpaired: tuple[Unpaired, ...]
+    coverage: Facts
+    details: tuple[Section, ...]
+
+
+def build(report: Report) -> Document:
+    """Return the document of a report."""
+    return Document(
+        status=report.verdict.status,
+        headline=HEADLINES[report.verdict.status],
+        sentence=words.printable(report.verdict.sentence),
+        partial=report.partial,
+        title=f"{_name(report.reference)} against {_name(report.candidate)}",
+        suspects=_suspects(report),
+        causes=tuple(told(f) for f in report.findings if f.culprit is None),
+        ruled_out=report.ruled_out,
+        growth=growth.build(report),
+        outputs=report.outputs,
+        pairs=report.pairs,
+        unpaired=report.unpaired,
+        coverage=_coverage(report),
+        details=_details(report),
+    )
+
+
+def _suspects(report: Report) -> tuple[Suspect, ...]:
+    return tuple(
+        Suspect(
+            title=culprit.reference_scope or culprit.reference,
+            reference=culprit.reference,
+            candidate=culprit.candidate,
+            nodes=culprit.candidate_nodes,
+            stage=culprit.stage,
+            introduced=culprit.introduced.max_abs,
+            multiple=culprit.introduced.multiple,
+            pair=culprit.pair,
+            causes=tuple(told(f) for f in report.findings if f.culprit == index),
+        )
+        for index, culprit in enumerate(report.culprits)
+    )
+
+
+def told(finding: Finding) -> Cause:
+    """Return a finding in words."""
+    return Cause(
+        cause=finding.cause,
+        certainty=f"{round(100 * finding.confidence)} %",
+        explanation=words.printable(finding.explanation),
+        evidence=tuple(
+            (words.printable(e.name), words.value(e.reference), words.value(e.candidate))
+            for e in finding.evidence
+        ),
+        parameters=_facts(finding.parameters),
+        remedy=words.printable(finding.remedy),
+        proof=finding.proof,
+    )
+
+
+def _coverage(report: Report) -> Facts:
+    c = report.coverage
+    return (
+        ("reference", words.share(c.reference_paired, c.reference_sites)),
+        ("candidate", words.share(c.candidate_paired, c.candidate_sites)),
+    )
+
+
+def _details(report: Report) -> tuple[Section, ...]:
+    sections = (
+        Section("Reference", _facts(report.reference)),
+        Section("Candidate", _facts(report.candidate)),
+        Section("Inputs", _facts(report.inputs)),
+        Section("Environment", _facts(report.environment)),
+        Section("Timing", tuple((k, f"{v:.3g} s") for k, v in report.timing.items())),
+        Section("Options", _facts(report.options)),
+        Section("Observer effect", _facts(report.observer_effect)),
+    )
+    return tuple(section for section in sections if section.facts)
+
+
+def _facts(mapping: Mapping[str, Any]) -> Facts:
+    return tuple((words.printable(str(k)), words.value(v)) for k, v in mapping.items())
+
+
+def _name(side: Mapping[str, Any]) -> str:
+    """Return what a reader calls a side: its file, else what kind it is."""
+    file = side.get("file") or side.get("path")
+    return PurePath(str(file)).name if file else str(side.get("kind", "model"))

@@ -1,0 +1,122 @@
+"""The error-growth chart as data: what every renderer draws in its own way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from divergence.records import Pair, PairVerdict, Report, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A logarithmic axis for errors, from 10**low to 10**high; zero stands at its foot."""
+
+    low: int
+    high: int
+
+    def position(self, value: float | None) -> float | None:
+        """Return where a value stands, 0..1; None where it is not a finite number.
+
+        >>> Axis(-8, 0).position(1e-4), Axis(-8, 0).position(0.0)
+        (0.5, 0.0)
+        """
+        if value is None or not math.isfinite(value):
+            return None
+        if value <= 0:
+            return 0.0
+        return min(1.0, max(0.0, (math.log10(value) - self.low) / (self.high - self.low)))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A pair on the chart: its errors, as figures of the candidate against the reference.
+
+    observed, introduced, floor: greatest absolute errors; None where not measured.
+    culprit: rank among the culprits from 0, None for all other pairs.
+    """
+
+    pair: int
+    stage: str
+    label: str
+    observed: float
+    introduced: float | None
+    floor: float | None
+    verdict: PairVerdict
+    culprit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stage on the chart. worst: index of its worst pair, None where it has none."""
+
+    stage: Stage
+    multiple: float | None
+    culprit: bool
+    worst: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Error by pair and by stage over one axis."""
+
+    axis: Axis
+    points: tuple[Point, ...]
+    bars: tuple[Bar, ...]
+
+
+def build(report: Report) -> Growth:
+    """Return the chart of a report."""
+    ranks = {culprit.pair: rank for rank, culprit in reversed(list(enumerate(report.culprits)))}
+    points = tuple(_point(index, pair, ranks.get(index)) for index, pair in enumerate(report.pairs))
+    return Growth(_axis(points), points, _bars(report, points))
+
+
+def _point(index: int, pair: Pair, rank: int | None) -> Point:
+    return Point(
+        pair=index,
+        stage=pair.stage,
+        label=pair.reference,
+        observed=pair.metrics.max_abs,
+        introduced=pair.introduced.max_abs if pair.introduced else None,
+        floor=pair.floor.reference_max_abs if pair.floor else None,
+        verdict=pair.verdict,
+        culprit=rank,
+    )
+
+
+def _bars(report: Report, points: tuple[Point, ...]) -> tuple[Bar, ...]:
+    members: dict[str, list[int]] = {stage.name: [] for stage in report.stages}
+    for point in points:
+        members.setdefault(point.stage, []).append(point.pair)
+    return tuple(_bar(report, stage, members[stage.name]) for stage in report.stages)
+
+
+def _bar(report: Report, stage: Stage, members: list[int]) -> Bar:
+    judged = [i for i in members if not report.pairs[i].ignored]
+    floors = [floor.multiple for i in judged if (floor := report.pairs[i].floor) is not None]
+    return Bar(
+        stage=stage,
+        multiple=max(floors, key=_rank, default=None),
+        culprit=any(culprit.stage == stage.name for culprit in report.culprits),
+        worst=max(members, key=lambda i: _severity(report.pairs[i]), default=None),
+    )
+
+
+def _severity(pair: Pair) -> tuple[int, float]:
+    return pair.metrics.nonfinite, _rank(pair.metrics.max_abs)
+
+
+def _rank(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def _axis(points: Iterable[Point]) -> Axis:
+    drawn = (v for p in points for v in (p.observed, p.introduced, p.floor))
+    values = [v for v in drawn if v is not None and math.isfinite(v) and v > 0]
+    if not values:
+        return Axis(-8, 0)
+    low = math.floor(math.log10(min(values)))
+    high = math.ceil(math.log10(max(values)))
+    return Axis(low, max(high, low + 2))  # two decades at least: one step is no landslide
