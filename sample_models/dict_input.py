@@ -18,7 +18,10 @@ class Fusion(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.vision = nn.Sequential(
-            nn.Conv2d(3, 16, 3, stride=2), nn.BatchNorm2d(16), nn.SiLU(), nn.AdaptiveAvgPool2d(4)
+            nn.Conv2d(3, 16, 3, stride=2, padding=1),
+            nn.BatchNorm2d(16),
+            nn.SiLU(),
+            nn.AdaptiveAvgPool2d(4),
         )
         self.table = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 256))
         self.head = nn.Linear(256, 3)
