@@ -180,6 +180,9 @@ class Metrics:
     difference). mismatched: elements that differ, including any non-finite mismatch.
     nonfinite: positions where one side alone is NaN or infinite, or infinities differ in sign.
     worst_index: index of the greatest error (a non-finite mismatch first), None when empty.
+    both_nonfinite: positions where both are NaN, or the same infinity: equal, but no number.
+    violations: elements beyond the tolerance that was asked for, None where none was.
+    incomparable: why the two cannot be subtracted (shapes, no numbers), "" where they can.
     """
 
     max_abs: float
@@ -193,6 +196,9 @@ class Metrics:
     nonfinite: int
     total: int
     worst_index: tuple[int, ...] | None
+    both_nonfinite: int = 0
+    violations: int | None = None
+    incomparable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,176 @@
+"""All metrics of one pair in a single pass over cache-sized blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from divergence.compare.alignment import AlignmentError, align, cast
+from divergence.compare.block import BLOCK, Block, Counts
+from divergence.compare.dtypes import is_float, is_number
+from divergence.compare.metrics import METRICS
+from divergence.compare.stream import map_blocks
+from divergence.compare.tolerance import Tolerance, violations
+from divergence.records import Alignment, Array, Metrics
+
+
+def measure(
+    reference: Array,
+    candidate: Array,
+    alignment: Alignment | None = None,
+    tolerance: Tolerance | None = None,
+) -> Metrics:
+    """Return how far `candidate`, aligned, is from `reference`.
+
+    Values of any shape and number type are subtracted in float64, 64-bit integers as integers.
+    NaN and infinities at the same places are equal. Nothing is broadcast: other shapes, and
+    values that are no numbers, are `incomparable`. `violations` are counted where a tolerance
+    is given.
+
+    >>> measure(np.array([1, 2], np.uint8), np.array([2, 1], np.uint8)).max_abs
+    1.0
+    >>> measure(np.ones((1, 3)), np.ones((3, 1))).incomparable
+    'shape (1, 3) against (3, 1)'
+    """
+    try:
+        reference, candidate = comparable(reference, candidate, alignment)
+    except AlignmentError as error:
+        return _incomparable(np.size(reference), str(error))
+    shape = reference.shape
+    reference, candidate = np.ravel(reference), np.ravel(candidate)
+    if not _equal(reference, candidate):
+        found = map_blocks(reference, candidate, partial(_of_block, tolerance=tolerance))
+        return _together(found, shape, tolerance)
+    return _of_equal(reference, shape, tolerance)
+
+
+def comparable(
+    reference: Array, candidate: Array, alignment: Alignment | None = None
+) -> tuple[Array, Array]:
+    """Return both as real numbers of one shape, the candidate aligned.
+
+    Complex numbers become pairs of real ones along a last axis, as in `torch.view_as_real`.
+
+    Raises:
+        AlignmentError: the two cannot be subtracted; the message says why.
+    """
+    reference = _as_real(cast(np.asarray(reference), alignment))
+    candidate = _as_real(align(np.asarray(candidate), alignment))
+    for value in (reference, candidate):
+        if not is_number(value.dtype):
+            raise AlignmentError(f"values of type {value.dtype} are no numbers")
+    if reference.shape != candidate.shape:
+        raise AlignmentError(f"shape {reference.shape} against {candidate.shape}")
+    return reference, candidate
+
+
+def _as_real(value: Array) -> Array:
+    if value.dtype.kind == "c":
+        return np.stack([value.real, value.imag], axis=-1)
+    if value.dtype.name in {"int2", "uint2", "int4", "uint4"}:
+        return value.astype(np.int8)
+    return value
+
+
+def _equal(reference: Array, candidate: Array) -> bool:
+    """Whether both are equal everywhere; quick to answer no, and NaN is one."""
+    if reference.dtype != candidate.dtype:
+        return not reference.size
+    starts = range(0, reference.size, BLOCK)
+    return all(bool(np.all(reference[i : i + BLOCK] == candidate[i : i + BLOCK])) for i in starts)
+
+
+def _of_equal(reference: Array, shape: tuple[int, ...], tolerance: Tolerance | None) -> Metrics:
+    infinite = 0
+    if is_float(reference.dtype):
+        starts = range(0, reference.size, BLOCK)
+        infinite = sum(int(np.count_nonzero(np.isinf(reference[i : i + BLOCK]))) for i in starts)
+    return Metrics(
+        **_all_equal(),
+        mismatched=0,
+        nonfinite=0,
+        total=reference.size,
+        worst_index=(0,) * len(shape) if reference.size else None,
+        both_nonfinite=infinite,
+        violations=None if tolerance is None else 0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is kept of one block: counts, each metric's partial, the worst element and where."""
+
+    counts: Counts
+    first_nonfinite: int | None
+    partials: tuple[Any, ...] = ()
+    worst: tuple[float, int] = (-1.0, 0)
+    violations: int = 0
+
+
+def _of_block(block: Block, tolerance: Tolerance | None) -> _Found:
+    if not block.counts.finite:
+        return _Found(block.counts, block.first_nonfinite)
+    worst = 0 if block.equal else block.worst
+    return _Found(
+        counts=block.counts,
+        first_nonfinite=block.first_nonfinite,
+        partials=tuple(metric.partial(block) for metric in METRICS),
+        worst=(0.0 if block.equal else float(block.error[worst]), block.position(worst)),
+        violations=0 if tolerance is None else violations(block, tolerance),
+    )
+
+
+def _together(
+    found: Sequence[_Found], shape: tuple[int, ...], tolerance: Tolerance | None
+) -> Metrics:
+    counts = sum((block.counts for block in found), Counts())
+    return Metrics(
+        **_figures([block.partials for block in found if block.partials], counts),
+        mismatched=counts.mismatched,
+        nonfinite=counts.nonfinite,
+        total=counts.total,
+        worst_index=_worst_index(found, shape),
+        both_nonfinite=counts.both_nonfinite,
+        violations=None
+        if tolerance is None
+        else sum(block.violations for block in found) + counts.nonfinite,
+    )
+
+
+def _figures(partials: Sequence[tuple[Any, ...]], counts: Counts) -> dict[str, Any]:
+    if not counts.mismatched:
+        return _all_equal()
+    if not counts.finite:
+        return _no_meaning()
+    columns = zip(METRICS, zip(*partials, strict=True), strict=True)
+    return {metric.name: metric.finish(column) for metric, column in columns}
+
+
+def _all_equal() -> dict[str, Any]:
+    return {metric.name: metric.equal for metric in METRICS}
+
+
+def _no_meaning() -> dict[str, Any]:
+    return {metric.name: np.nan for metric in METRICS}
+
+
+def _worst_index(found: Sequence[_Found], shape: tuple[int, ...]) -> tuple[int, ...]:
+    nonfinite = (block.first_nonfinite for block in found if block.first_nonfinite is not None)
+    # `max` keeps the first of equals, so the answer does not depend on the block size
+    flat = next(nonfinite, max((block.worst for block in found), key=lambda worst: worst[0])[1])
+    return tuple(int(axis) for axis in np.unravel_index(flat, shape))
+
+
+def _incomparable(size: int, reason: str) -> Metrics:
+    return Metrics(
+        **_no_meaning(),
+        mismatched=size,
+        nonfinite=0,
+        total=size,
+        worst_index=None,
+        incomparable=reason,
+    )

@@ -1,0 +1,36 @@
+"""What a metric is: a partial result for each block, and what they come to together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from divergence.compare.block import Block, Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A function of two arrays and nothing else, computed block by block.
+
+    name: as in `records.Metrics`. equal: its value for arrays that are equal.
+    partial: what one block contributes; it sees positions that are finite on both sides.
+    finish: the value from the partials of all blocks, in order; NaN where it has no meaning.
+    """
+
+    name: str
+    equal: float
+    partial: Callable[[Block], Any]
+    finish: Callable[[Sequence[Any]], float]
+
+
+def total(partials: Sequence[Sum]) -> np.longdouble:
+    """Return the sum of the blocks' figures in the platform's widest type."""
+    return np.longdouble(np.sum(np.array(partials, np.longdouble)))
+
+
+def greatest(partials: Sequence[float]) -> float:
+    """Return the greatest of the blocks' figures, without those that have none (NaN)."""
+    return float(np.fmax.reduce(np.array(partials, np.float64)))

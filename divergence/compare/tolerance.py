@@ -1,0 +1,85 @@
+"""How far apart two values may be by a plain tolerance, and what one pair says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from divergence.compare.block import Block
+from divergence.compare.dtypes import DType, coarser, epsilon, is_float
+from divergence.compare.floor import MULTIPLE
+from divergence.records import Array, Floor, Metrics, PairVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Allows |reference - candidate| <= atol + rtol * |reference|, element by element."""
+
+    rtol: float
+    atol: float
+
+
+EXACT = Tolerance(rtol=0.0, atol=0.0)
+
+# The defaults of torch.testing.assert_close (torch 2.14, testing/_comparison.py,
+# _DTYPE_PRECISIONS), which were chosen for two implementations of one operator; a whole network
+# may be further off and still right, which is what the floor is for. Floating types that torch
+# does not list (float8) are allowed one step, integers nothing.
+TOLERANCES: Mapping[str, Tolerance] = MappingProxyType(
+    {
+        "float64": Tolerance(rtol=1e-7, atol=1e-7),
+        "float32": Tolerance(rtol=1.3e-6, atol=1e-5),
+        "float16": Tolerance(rtol=1e-3, atol=1e-5),
+        "bfloat16": Tolerance(rtol=1.6e-2, atol=1e-5),
+    }
+)
+
+
+def tolerance_for(reference: DType, candidate: DType) -> Tolerance:
+    """Return what two values of these types are allowed by default.
+
+    >>> tolerance_for(np.dtype("float32"), np.dtype("float16"))
+    Tolerance(rtol=0.001, atol=1e-05)
+    >>> tolerance_for(np.dtype("int64"), np.dtype("int64"))
+    Tolerance(rtol=0.0, atol=0.0)
+    """
+    judged = coarser(reference, candidate)
+    if not is_float(judged):
+        return EXACT
+    return TOLERANCES.get(judged.name, Tolerance(rtol=epsilon(judged), atol=1e-5))
+
+
+def violations(block: Block, tolerance: Tolerance) -> int:
+    """Return how many finite elements of the block are further apart than allowed."""
+    if block.equal or block.error[block.worst] <= tolerance.atol:
+        return 0
+    allowed: Array = block.scratch("allowed", np.float64)
+    np.abs(block.reference64, out=allowed)
+    allowed *= tolerance.rtol
+    allowed += tolerance.atol
+    flags = np.greater(block.error, allowed, out=block.scratch("flags", np.bool_))
+    return int(np.count_nonzero(flags))
+
+
+def judge(metrics: Metrics, floor: Floor | None = None) -> PairVerdict:
+    """Return what one pair says: by the floor where there is one, else by counted violations.
+
+    Raises:
+        ValueError: there is neither a floor nor were violations counted.
+    """
+    if metrics.incomparable:
+        return PairVerdict.NOT_COMPARABLE
+    if metrics.nonfinite:
+        return PairVerdict.NONFINITE
+    if not metrics.mismatched:
+        return PairVerdict.IDENTICAL
+    if floor is not None:
+        rounding = floor.multiple <= MULTIPLE
+    elif metrics.violations is not None:
+        rounding = metrics.violations == 0
+    else:
+        raise ValueError("measure with a tolerance, or give a floor to judge by")
+    return PairVerdict.ROUNDING if rounding else PairVerdict.DIVERGENT
