@@ -1,0 +1,114 @@
+"""Which site made the value that a tensor holds now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from torch.multiprocessing.reductions import StorageWeakRef
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Maker = TypeVar("Maker")
+Window = tuple[int, tuple[int, ...], tuple[int, ...], str]
+
+
+@dataclass(slots=True)
+class _Write(Generic[Maker]):
+    """A maker's write to bytes [low, high) of a storage, at a time."""
+
+    low: int
+    high: int
+    maker: Maker
+    time: int
+
+
+@dataclass(slots=True)
+class _Memory(Generic[Maker]):
+    """What is known of one storage. The weak reference keeps its identity from being reused."""
+
+    reference: StorageWeakRef
+    views: dict[Window, tuple[Maker, int]] = field(default_factory=dict)
+    writes: list[_Write[Maker]] = field(default_factory=list)
+
+
+class Dataflow(Generic[Maker]):
+    """Remembers for each view of each storage who made what it holds.
+
+    Tensors come and go as Python objects, and their ids are reused; a storage with an offset,
+    a shape and strides says what a tensor is. An operator that writes in place becomes the
+    maker of every view that overlaps what it wrote. Nothing here keeps a value alive.
+    """
+
+    def __init__(self) -> None:
+        self._memories: dict[int, _Memory[Maker]] = {}
+        self._time = 0
+
+    def maker(self, tensor: Tensor) -> Maker | None:
+        """Return who made the value that `tensor` holds now; None where that is not known."""
+        memory = self._memory(tensor, create=False)
+        if memory is None:
+            return None
+        found, time = memory.views.get(_window(tensor), (None, -1))
+        low, high = _extent(tensor)
+        for write in reversed(memory.writes):
+            if write.time < time:
+                break
+            if write.low < high and low < write.high:
+                return write.maker
+        return found
+
+    def same(self, tensor: Tensor, other: Tensor) -> bool:
+        """Return whether two tensors are the same view of the same memory."""
+        key = storage_key(tensor)
+        return key is not None and key == storage_key(other) and _window(tensor) == _window(other)
+
+    def made(self, tensor: Tensor, maker: Maker) -> None:
+        """Note that `maker` gave `tensor`, as a new value or as a view of one."""
+        memory = self._memory(tensor, create=True)
+        if memory is not None:
+            self._time += 1
+            memory.views[_window(tensor)] = (maker, self._time)
+
+    def wrote(self, tensor: Tensor, maker: Maker) -> None:
+        """Note that `maker` changed what `tensor` holds, and every view over the same bytes."""
+        self.made(tensor, maker)
+        memory = self._memory(tensor, create=True)
+        if memory is not None:
+            low, high = _extent(tensor)
+            memory.writes.append(_Write(low, high, maker, self._time))
+
+    def _memory(self, tensor: Tensor, *, create: bool) -> _Memory[Maker] | None:
+        key = storage_key(tensor)
+        if key is None:
+            return None
+        memory = self._memories.get(key)
+        if memory is None and create:
+            reference = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            memory = _Memory(reference)
+            self._memories[key] = memory
+        return memory
+
+
+def storage_key(tensor: Tensor) -> int | None:
+    """Return what identifies the tensor's memory; None for tensors without plain memory."""
+    try:
+        return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  the storage's identity
+    except (NotImplementedError, RuntimeError):
+        return None
+
+
+def _window(tensor: Tensor) -> Window:
+    offset = int(tensor.storage_offset())
+    return offset, tuple(tensor.shape), tensor.stride(), str(tensor.dtype)
+
+
+def _extent(tensor: Tensor) -> tuple[int, int]:
+    """Return the bytes [low, high) of the storage between the first and the last element."""
+    if tensor.numel() == 0:
+        return 0, 0
+    low = int(tensor.storage_offset())
+    last = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    size = tensor.element_size()
+    return low * size, (low + last + 1) * size

@@ -1,0 +1,175 @@
+"""PyTorch modules as runners: hooks for module calls, a dispatch mode for operators."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from divergence.capture.hooks import ROOT, Scopes, module_hooks
+from divergence.capture.ops import Listener, OpMode
+from divergence.capture.show import Show
+from divergence.capture.state import Attributes, RandomState, same_state
+from divergence.capture.survey import Survey, indexed
+from divergence.capture.tensors import convert, dtype_name, leaves, to_array, to_tensor
+from divergence.errors import CaptureError, DivergenceError, InputError
+from divergence.records import Array, Call, Program, Weight
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from divergence.capture.runner import Probe
+
+
+class TorchRunner:
+    """A live `nn.Module` as a runner.
+
+    device: where it runs; by default where its parameters are. Elsewhere it runs as a copy.
+    ops: whether operators are sites beside module calls.
+    """
+
+    def __init__(self, model: nn.Module, device: str | None = None, ops: bool = True) -> None:
+        self._model = _placed(model, device)
+        self._ops = ops
+        self._start = RandomState.now()
+        self._notes: set[str] = set()
+        self._last: tuple[Call, Program] | None = None
+
+    def program(self, call: Call) -> Program:
+        """Return the sites of one run and what each reads; no values are kept."""
+        if self._last and self._last[0] is call:
+            return self._last[1]
+        weights = dict(Attributes(self._model).tensors)
+        survey = Survey(weights.items())
+        args, kwargs = self._arguments(call)
+        names = self._input_names(args, kwargs)
+        for name, tensor in names.items():
+            survey.take_input(name, tensor)
+        output = self._forward(args, kwargs, survey, settings=True)
+        found = [path for path, leaf in leaves(output) if isinstance(leaf, torch.Tensor)]
+        program = Program(
+            sites=survey.sites(ops=self._ops),
+            weights={name: _weight(name, tensor) for name, tensor in weights.items()},
+            outputs=tuple(indexed(ROOT, i) for i in range(len(found))),
+            output_names=tuple(path or "0" for path in found),
+        )
+        self._last = (call, program)
+        return program
+
+    def run(
+        self, call: Call, probe: Probe | None = None, sites: Collection[str] | None = None
+    ) -> tuple[Array, ...]:
+        """Run once and return the outputs; `probe` sees the values of `sites` as they appear.
+
+        Without `sites` it sees all but aliases.
+
+        Raises:
+            InputError: the call does not fit the model.
+            CaptureError: the model fails.
+        """
+        if probe is not None and sites is None:
+            sites = [site.name for site in self.program(call).sites if site.alias_of is None]
+        show = Show(probe, frozenset(sites or ()))
+        args, kwargs = self._arguments(call)
+        for name, tensor in self._input_names(args, kwargs).items():
+            show.value(name, tensor)
+        output = self._forward(args, kwargs, show)
+        return tuple(
+            to_array(leaf).copy() for _, leaf in leaves(output) if isinstance(leaf, torch.Tensor)
+        )
+
+    def describe(self) -> dict[str, object]:
+        """Return what the report says about this side."""
+        parameters = list(self._model.parameters())
+        return {
+            "kind": "torch.nn.Module",
+            "class": f"{type(self._model).__module__}.{type(self._model).__qualname__}",
+            "torch": str(torch.__version__),
+            "device": str(_device(self._model)),
+            "dtypes": sorted({dtype_name(p) for p in parameters}),
+            "parameters": sum(p.numel() for p in parameters),
+            "training": self._model.training,
+            "threads": torch.get_num_threads(),
+            "state": sorted(self._notes),
+        }
+
+    def _forward(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        listener: Listener,
+        settings: bool = False,
+    ) -> Any:
+        scopes = Scopes(listener)
+        with ExitStack() as stack:
+            originals = stack.enter_context(same_state(self._model, self._start, self._notes))
+            stack.enter_context(module_hooks(self._model, scopes, attributes=settings))
+            stack.enter_context(OpMode(scopes, listener, originals.keep))
+            try:
+                return self._model(*args, **kwargs)
+            except DivergenceError:
+                raise
+            except Exception as error:
+                raise _failure(self._model, scopes, error) from error
+
+    def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        device, dtype = _device(self._model), _float_dtype(self._model)
+
+        def change(leaf: Any) -> Any:
+            if not hasattr(leaf, "dtype"):
+                return leaf
+            tensor = to_tensor(leaf).to(device)
+            return tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor
+
+        return convert(tuple(call.args), change), convert(dict(call.kwargs), change)
+
+    def _input_names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
+        """Return the input tensors by the names of the parameters that take them."""
+        signature = inspect.signature(self._model.forward)
+        try:
+            bound = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            wanted = ", ".join(str(p) for p in signature.parameters.values())
+            given = ", ".join([f"{len(args)} positional", *kwargs])
+            raise InputError(
+                f"The model's forward({wanted}) cannot be called with {given}: {error}."
+            ) from error
+        modules = {name for name, _ in self._model.named_modules()}
+        found = [(path, leaf) for path, leaf in leaves(bound) if isinstance(leaf, torch.Tensor)]
+        return {f"<input>.{path}" if path in modules else path: leaf for path, leaf in found}
+
+
+def _weight(name: str, tensor: Tensor) -> Weight:
+    return Weight(name, tuple(tensor.shape), dtype_name(tensor), lambda: to_array(tensor))
+
+
+def _failure(model: nn.Module, scopes: Scopes, error: Exception) -> CaptureError:
+    where = f" in {scopes.failed_in}" if scopes.failed_in else ""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return CaptureError(
+        f"{type(model).__name__} fails{where}: {type(error).__name__}: {first}. "
+        "Check that the inputs have the shapes and dtypes the model expects."
+    )
+
+
+def _placed(model: nn.Module, device: str | None) -> nn.Module:
+    import copy
+
+    if device is None or torch.device(device) == _device(model):
+        return model
+    return copy.deepcopy(model).to(device)
+
+
+def _device(model: nn.Module) -> torch.device:
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def _float_dtype(model: nn.Module) -> torch.dtype | None:
+    """Return the one floating dtype of all parameters; None where they differ."""
+    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    return dtypes.pop() if len(dtypes) == 1 else None
