@@ -29,7 +29,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     order = [w % ndim for w in wanted if w is not None and ndim]
     axes = list(dict.fromkeys([*order, *range(ndim)]))
     hypotheses = [
-        _hypothesis(suspect, node, found, axis, named)
+        _hypothesis(node, found, axis, named)
         for node, found in places
         for axis in axes
         if axis != found % ndim
@@ -64,9 +64,7 @@ def _first(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _hypothesis(
-    suspect: Suspect, node: NodeProto, found: int, axis: int, named: dict[str, Any]
-) -> Hypothesis:
+def _hypothesis(node: NodeProto, found: int, axis: int, named: dict[str, Any]) -> Hypothesis:
     name = node.name or node.output[0]
     source = next(iter(named), "reference")
     return Hypothesis(

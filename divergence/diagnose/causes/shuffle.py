@@ -24,7 +24,6 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     for node in nodes:
         name, found = node.name or node.output[0], attribute(node, "mode", "DCR")
         want = OTHER[found]
-        action = f"set mode of {name} to {want}"
         hypotheses.append(
             Hypothesis(
                 edit=set_attributes(

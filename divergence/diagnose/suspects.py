@@ -1,0 +1,161 @@
+"""Gather what detectors look at: the culprits' segments, their values, a way to try changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.segments import Segment, index, segment
+from divergence.diagnose.suspect import Suspect
+from divergence.diagnose.trial import Trial
+from divergence.records import Array, Match, Program, Site
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+    from torch import nn
+
+# How far behind a segment its readers are looked for: a scale, a mask and a softmax.
+READERS = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Both sides of a trace as diagnosis sees them: programs of the files as given, and pairs.
+
+    matches: those that may bound a segment: sure enough, observable, of the top graph.
+    model: the candidate's graph (functions inlined, named nodes), weights apart.
+    """
+
+    reference: Program
+    candidate: Program
+    matches: tuple[Match, ...]
+    model: ModelProto
+    module: nn.Module | None
+
+    def reference_segment(self, end: str) -> Segment:
+        """Return what computes `end` on the reference's side."""
+        bounds = {match.reference for match in self.matches}
+        return segment(index(self.reference), end, bounds)
+
+    def candidate_segment(self, end: str) -> Segment:
+        """Return what computes `end` on the candidate's side."""
+        bounds = {match.candidate for match in self.matches}
+        return segment(index(self.candidate), end, bounds)
+
+    def partners(self) -> dict[str, str]:
+        """Return reference site name -> candidate value name."""
+        return {match.reference: match.candidate for match in self.matches}
+
+
+def needed(scene: Scene, matches: Sequence[Match]) -> set[str]:
+    """Return the reference's sites whose values the suspects of these matches need."""
+    partners = scene.partners()
+    back = {candidate: reference for reference, candidate in partners.items()}
+    names: set[str] = set()
+    for match in matches:
+        names.add(match.reference)
+        names.update(n for n in scene.reference_segment(match.reference).inputs if n in partners)
+        names.update(back[n] for n in scene.candidate_segment(match.candidate).inputs if n in back)
+    return names
+
+
+def suspect(
+    scene: Scene,
+    match: Match,
+    values: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    bound: float,
+) -> Suspect | None:
+    """Build the suspect at the end of `match`; None where its segment cannot be run alone.
+
+    values: the reference's, by site name (`needed`). inputs: the candidate's, by input name.
+    """
+    reference = scene.reference_segment(match.reference)
+    candidate = scene.candidate_segment(match.candidate)
+    feeds = _feeds(scene, reference, candidate, values, inputs)
+    if any(name not in feeds for name in candidate.inputs):
+        return None
+    end = index(scene.candidate)[match.candidate]
+    nodes = tuple(_nodes(scene.model, candidate))
+    trial = Trial(
+        model=scene.model,
+        nodes=nodes,
+        constants=_constants(scene, nodes),
+        feeds=feeds,
+        output=match.candidate,
+    )
+    produced = trial.run()
+    if produced is None:
+        return None
+    known = Site(end.name, end.kind, end.op, end.scope, 0, produced.shape, produced.dtype.name)
+    expected = to_candidate(values[match.reference], match.alignment, known)
+    if expected is None:
+        return None
+    return Suspect(
+        match=match,
+        reference=reference,
+        candidate=candidate,
+        nodes=nodes,
+        readers=tuple(_readers(scene.model, match.candidate)),
+        module=scene.module,
+        reference_weights=scene.reference.weights,
+        candidate_weights=scene.candidate.weights,
+        partners=scene.partners(),
+        feeds=feeds,
+        expected=expected,
+        produced=produced,
+        bound=bound,
+        trial=trial,
+    )
+
+
+def _feeds(
+    scene: Scene,
+    reference: Segment,
+    candidate: Segment,
+    values: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Return the reference's values at the boundaries, as the candidate would hold them."""
+    sites = index(scene.candidate)
+    wanted = {*reference.inputs, *candidate.inputs}
+    feeds = {name: inputs[name] for name in candidate.inputs if name in inputs}
+    for match in scene.matches:
+        if match.candidate in feeds or match.reference not in values:
+            continue
+        if match.reference in wanted or match.candidate in wanted:
+            value = to_candidate(values[match.reference], match.alignment, sites[match.candidate])
+            if value is not None:
+                feeds[match.candidate] = value
+    return feeds
+
+
+def _nodes(model: ModelProto, candidate: Segment) -> Iterator[NodeProto]:
+    """Yield the top graph's nodes of a segment in the file's order."""
+    names = {site.node for site in candidate.sites if not site.constant}
+    yield from (node for node in model.graph.node if node.name in names)
+
+
+def _constants(scene: Scene, nodes: Sequence[NodeProto]) -> dict[str, Any]:
+    """Return the constants that the nodes and their bodies read, as the file holds them."""
+    from divergence.capture.onnx_program import operands
+
+    made = {output for node in nodes for output in node.output}
+    names = {name for node in nodes for name in operands(node) if name not in made}
+    weights = scene.candidate.weights
+    return {name: np.asarray(weights[name].load()) for name in names if name in weights}
+
+
+def _readers(model: ModelProto, value: str) -> Iterator[NodeProto]:
+    """Yield the nodes that read `value`, then those behind them, a few steps far."""
+    from divergence.capture.onnx_program import operands
+
+    reached = {value}
+    for _ in range(READERS):
+        behind = [n for n in model.graph.node if reached & set(operands(n))]
+        yield from behind
+        reached = {output for node in behind for output in node.output}
