@@ -10,7 +10,7 @@ import logging
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,14 @@ class Sample:
         for option, value in self.options.items():
             words += [_FLAGS.get(option, f"--{option.replace('_', '-')}"), str(value)]
         return "divergence trace " + shlex.join(words)
+
+    def with_onnx(self, files: Mapping[str, Path]) -> Sample:
+        """Return the same model beside other ONNX files."""
+        return replace(self, onnx=files)
+
+    def with_picture(self, picture: Path, **options: Any) -> Sample:
+        """Return the same pair, traced from a picture, with the options that prepare it."""
+        return replace(self, inputs=picture, options={**self.options, **options})
 
 
 def write(
