@@ -223,6 +223,17 @@ class Introduced:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured at one match: observed error, and the floor where it is known."""
+
+    match: Match
+    shape: tuple[int, ...]
+    dtypes: tuple[str, str]
+    metrics: Metrics
+    floor: Floor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One pair as reported. `stage` groups consecutive pairs; `order` is the reference's."""
 

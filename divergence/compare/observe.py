@@ -1,0 +1,85 @@
+"""The free run: both sides from the same input, each pair compared and dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from divergence.capture.lockstep import Run, Unmet, lockstep
+from divergence.compare.floor import floor_of
+from divergence.compare.measure import measure
+from divergence.compare.tolerance import Tolerance, tolerance_for
+from divergence.records import Array, Match, Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the free run gave.
+
+    measured: in the order of `matches`, without those of `unmet`. Outputs are None where the
+    run was interrupted. peak_nbytes: of copies held.
+    """
+
+    measured: tuple[Measured, ...]
+    reference_outputs: tuple[Array, ...] | None
+    candidate_outputs: tuple[Array, ...] | None
+    unmet: tuple[Unmet, ...]
+    peak_nbytes: int
+    interrupted: bool = False
+
+
+def observe(
+    reference: Run,
+    candidate: Run,
+    matches: Sequence[Match],
+    tolerance: Tolerance | None,
+    memory: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Observed:
+    """Run both sides once and measure every match.
+
+    tolerance: what `Metrics.violations` counts by; by default that of the pair's dtypes.
+    advance: called after each pair.
+    """
+    found: dict[Match, Measured] = {}
+
+    def on_pair(match: Match, ours: Array, theirs: Array, exact: Array | None) -> None:
+        found[match] = compare(match, ours, theirs, exact, tolerance)
+        advance()
+
+    try:
+        together = lockstep(reference, candidate, matches, on_pair, memory)
+    except KeyboardInterrupt:
+        return Observed(_ordered(found, matches), None, None, (), 0, interrupted=True)
+    return Observed(
+        measured=_ordered(found, matches),
+        reference_outputs=together.reference,
+        candidate_outputs=together.candidate,
+        unmet=together.unmet,
+        peak_nbytes=together.peak_nbytes,
+    )
+
+
+def compare(
+    match: Match,
+    reference: Array,
+    candidate: Array,
+    exact: Array | None,
+    tolerance: Tolerance | None = None,
+) -> Measured:
+    """Measure one pair of values; with the exact value also the floor."""
+    allowed = tolerance or tolerance_for(reference.dtype, candidate.dtype)
+    metrics = measure(reference, candidate, match.alignment, allowed)
+    return Measured(
+        match=match,
+        shape=tuple(reference.shape),
+        dtypes=(reference.dtype.name, candidate.dtype.name),
+        metrics=metrics,
+        floor=None
+        if exact is None or metrics.incomparable
+        else floor_of(reference, candidate, exact, match.alignment),
+    )
+
+
+def _ordered(found: dict[Match, Measured], matches: Sequence[Match]) -> tuple[Measured, ...]:
+    return tuple(found[match] for match in matches if match in found)
