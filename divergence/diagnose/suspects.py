@@ -142,7 +142,7 @@ def _nodes(model: ModelProto, candidate: Segment) -> Iterator[NodeProto]:
 
 def _constants(scene: Scene, nodes: Sequence[NodeProto]) -> dict[str, Any]:
     """Return the constants that the nodes and their bodies read, as the file holds them."""
-    from divergence.capture.onnx_program import operands
+    from divergence.capture.onnx_file import operands
 
     made = {output for node in nodes for output in node.output}
     names = {name for node in nodes for name in operands(node) if name not in made}
@@ -152,7 +152,7 @@ def _constants(scene: Scene, nodes: Sequence[NodeProto]) -> dict[str, Any]:
 
 def _readers(model: ModelProto, value: str) -> Iterator[NodeProto]:
     """Yield the nodes that read `value`, then those behind them, a few steps far."""
-    from divergence.capture.onnx_program import operands
+    from divergence.capture.onnx_file import operands
 
     reached = {value}
     for _ in range(READERS):

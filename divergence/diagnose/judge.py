@@ -1,0 +1,151 @@
+"""What each pair says, and what the whole trace says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from divergence.compare.floor import MULTIPLE
+from divergence.records import (
+    Culprit,
+    Finding,
+    Introduced,
+    Measured,
+    Pair,
+    PairVerdict,
+    Status,
+)
+
+
+def pair_verdict(
+    measured: Measured, introduced: Introduced | None, by_tolerance: bool
+) -> tuple[PairVerdict, str]:
+    """Judge one pair and say by what.
+
+    by_tolerance: by the tolerance that the user gave; else by the floor, and where that is not
+    known by what the segment introduces, and last by the table of tolerances.
+    """
+    metrics = measured.metrics
+    if metrics.incomparable:
+        return PairVerdict.NOT_COMPARABLE, metrics.incomparable
+    if metrics.nonfinite:
+        return PairVerdict.NONFINITE, f"{metrics.nonfinite} of {metrics.total} not finite alike"
+    if not metrics.mismatched:
+        return PairVerdict.IDENTICAL, ""
+    if by_tolerance:
+        allowed = not metrics.violations
+        return _either(allowed), f"{metrics.violations} of {metrics.total} beyond the tolerance"
+    if measured.floor is not None:
+        multiple = measured.floor.multiple
+        return _either(multiple <= MULTIPLE), f"{multiple:.3g} times the floor"
+    if introduced is not None:
+        allowed = introduced.multiple <= MULTIPLE
+        return _either(allowed), f"adds {introduced.multiple:.3g} times the floor"
+    return _either(not metrics.violations), f"{metrics.violations} beyond the default tolerance"
+
+
+def _either(allowed: bool) -> PairVerdict:
+    return PairVerdict.ROUNDING if allowed else PairVerdict.DIVERGENT
+
+
+def is_ignored(site: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of the patterns (`fnmatch`) names the site."""
+    return any(fnmatchcase(site, pattern) for pattern in patterns)
+
+
+def status(
+    pairs: Sequence[Pair], outputs: Sequence[Pair], culprits: Sequence[Culprit], by_tolerance: bool
+) -> Status:
+    """Return the trace's status.
+
+    Without outputs that were compared nothing is proved, so the answer is inconclusive. By the
+    floor, inner pairs speak through the culprits: an error beyond the floor of its own place
+    that no segment introduced is inherited rounding. By tolerances every pair speaks.
+    """
+    counted = [pair for pair in outputs if not pair.ignored]
+    if not pairs or any(p.verdict == PairVerdict.NOT_COMPARABLE for p in counted):
+        return Status.INCONCLUSIVE
+    if culprits:
+        return Status.DIVERGENT
+    judged = [pair for pair in pairs if not pair.ignored] if by_tolerance else counted
+    bad = {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}
+    if any(pair.verdict in bad for pair in judged):
+        return Status.DIVERGENT
+    if not outputs:
+        return Status.INCONCLUSIVE
+    everything = [pair for pair in pairs if not pair.ignored]
+    if all(pair.verdict == PairVerdict.IDENTICAL for pair in everything):
+        return Status.IDENTICAL
+    return Status.ROUNDING
+
+
+def sentence(
+    answer: Status,
+    pairs: Sequence[Pair],
+    outputs: Sequence[Pair],
+    culprits: Sequence[Culprit],
+    findings: Sequence[Finding],
+) -> str:
+    """Return the answer as one sentence with its figures."""
+    worst = max((p.metrics.max_abs for p in outputs), default=float("nan"))
+    if answer is Status.IDENTICAL:
+        return f"Identical: all {len(pairs)} pairs hold the same values."
+    if answer is Status.ROUNDING:
+        return (
+            f"Rounding: all {len(pairs)} pairs are within the floor; "
+            f"the outputs differ by {worst:.2g} at most{_grown(pairs)}."
+        )
+    if answer is Status.INCONCLUSIVE:
+        return _inconclusive(pairs, outputs)
+    if culprits:
+        return _blame(pairs, culprits, findings)
+    bad = next(
+        (p for p in pairs if p.verdict in {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}), None
+    )
+    where = f"from {bad.reference} on" if bad else "at the outputs"
+    return f"Divergent {where}: the outputs differ by {worst:.2g} at most."
+
+
+def _grown(pairs: Sequence[Pair]) -> str:
+    """Say how far rounding grew, where it did."""
+    errors = [p.metrics.max_abs for p in pairs if p.metrics.max_abs > 0]
+    if len(errors) < 2 or max(errors) < 100 * errors[0]:
+        return ""
+    return f" (it grew from {errors[0]:.1g} to {max(errors):.1g} on the way)"
+
+
+def _inconclusive(pairs: Sequence[Pair], outputs: Sequence[Pair]) -> str:
+    if not pairs:
+        return (
+            "Inconclusive: no value of one side could be paired with one of the other; "
+            "these do not look like the same network."
+        )
+    bad = next((p for p in outputs if p.verdict == PairVerdict.NOT_COMPARABLE), None)
+    if bad is not None:
+        return f"Inconclusive: the output {bad.candidate} cannot be compared ({bad.reason})."
+    return "Inconclusive: no output of one side could be paired with one of the other."
+
+
+def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequence[Finding]) -> str:
+    first = culprits[0]
+    place = first.reference_scope or first.reference
+    before = [p for p in pairs[: first.pair] if p.verdict == PairVerdict.ROUNDING]
+    start = f"Rounding up to `{before[-1].reference}`; " if before else ""
+    multiple = first.introduced.multiple
+    size = (
+        "values that are not finite"
+        if multiple == float("inf")
+        else (f"an error {multiple:,.0f} times the floor")
+    )
+    cause = next((f for f in findings if f.culprit == 0), None)
+    if cause is None:
+        cause = next((f for f in findings if f.culprit is None and f.proof), None)
+    text = f"{start}`{place}` adds {size}"
+    text += f": {cause.explanation}." if cause else "; no known cause explains it."
+    if cause and cause.proof:
+        proof = cause.proof
+        text += f" Undone: error {proof.error_before:.2g} becomes {proof.error_after:.2g}."
+    if len(culprits) > 1:
+        others = len(culprits) - 1
+        text += f" {others} more segment{'s' if others > 1 else ''} diverge{'s' * (others == 1)}."
+    return text
