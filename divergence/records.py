@@ -216,10 +216,14 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """What the candidate's segment adds by itself, and that as a multiple of the floor."""
+    """What the candidate's segment adds by itself, and that as a multiple of the floor.
+
+    floor: greatest error that the reference itself makes in this segment, bounded from below.
+    """
 
     max_abs: float
     multiple: float
+    floor: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def _examine(
     scene: Scene, accused: Accused, values: Mapping[str, Array], inputs: Mapping[str, Array]
 ) -> Examination:
     """Ask the detectors about one culprit; an error up to the limit of rounding is healed."""
-    floor = accused.introduced.max_abs / accused.introduced.multiple
-    found = suspect(scene, accused.match, values, inputs, bound=MULTIPLE * floor)
+    bound = MULTIPLE * accused.introduced.floor
+    found = suspect(scene, accused.match, values, inputs, bound)
     if found is None:
         return Examination((), ())
     return examine(found, SEGMENT_CAUSES)
@@ -95,7 +95,6 @@ def _claim(explained: Sequence[Explained], accused: Accused) -> Claim:
         edits=tuple(e.hypothesis.edit for e in explained),
         segment_before=explained[0].error_before,
         segment_after=explained[-1].error_after,
-        bound=accused.introduced.max_abs / accused.introduced.multiple,
     )
 
 

@@ -15,15 +15,11 @@ Rerun = Callable[[Sequence[Edit]], Mapping[str, Array] | None]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one culprit's explanation would undo, and what its own segment showed.
-
-    bound: greatest error at the segment's end that rounding explains.
-    """
+    """What one culprit's explanation would undo, and what its own segment showed."""
 
     edits: tuple[Edit, ...]
     segment_before: float
     segment_after: float
-    bound: float
 
 
 def prove(claims: Sequence[Claim], rerun: Rerun, expected: Mapping[str, Array]) -> list[Proof]:

@@ -1,0 +1,150 @@
+"""The fed run: what every segment of the candidate adds by itself.
+
+Each value that is paired is replaced by the reference's own, so a segment computes from right
+values, and what differs at its end was made there. The reference is run with its float64 shadow
+reset at the same places, which gives the rounding that the reference itself makes in a segment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from divergence.capture.runner import Probe
+from divergence.compare.observe import compare
+from divergence.diagnose.layout import to_candidate
+from divergence.records import Array, Introduced, Match, Measured, Site
+
+
+class Window(Protocol):
+    """A part of the candidate with fed boundaries; `inputs` and `ends` are value names."""
+
+    @property
+    def inputs(self) -> Collection[str]:
+        """What the window is fed."""
+
+    @property
+    def ends(self) -> Collection[str]:
+        """Boundaries whose own results the window gives."""
+
+    def run(self, feeds: Mapping[str, Array], probe: Probe) -> None:
+        """Run once; `probe` sees each end's own result."""
+
+
+# Runs the reference with its shadow reset at the given sites: `run(probe, sites)`.
+FedRun = Callable[[Probe, Collection[str]], object]
+
+
+@dataclass
+class _Held:
+    """The reference's values of one window, until it has run."""
+
+    values: dict[str, Array] = field(default_factory=dict)
+    # |exact - value| in float32: small beside the value, so float32 loses nothing that counts.
+    rounding: dict[str, Array] = field(default_factory=dict)
+
+
+def measure_introduced(
+    reference: FedRun,
+    windows: Sequence[Window],
+    matches: Sequence[Match],
+    sites: Mapping[str, Site],
+    inputs: Mapping[str, Array],
+    advance: Callable[[], None] = lambda: None,
+) -> dict[Match, Introduced]:
+    """Return what each match's segment adds, in the order of the windows.
+
+    matches: one for each boundary. sites: the candidate's. inputs: the candidate's own, by name.
+    """
+    feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, advance)
+    by_reference: dict[str, list[Match]] = {}
+    for match in matches:
+        by_reference.setdefault(match.reference, []).append(match)
+
+    def probe(site: str, value: Array, exact: Array | None = None) -> None:
+        for match in by_reference.get(site, ()):
+            feeder.take(match, value, exact)
+
+    reference(probe, frozenset(by_reference))
+    return feeder.found
+
+
+class _Feeder:
+    """Holds what open windows need, runs each as soon as it has all, forgets what is done."""
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        matches: Mapping[str, Match],
+        sites: Mapping[str, Site],
+        inputs: Mapping[str, Array],
+        advance: Callable[[], None],
+    ) -> None:
+        self._matches, self._sites, self._advance = matches, sites, advance
+        self._open = list(windows)
+        self._fixed = dict(inputs)
+        self._held = _Held()
+        self._missing = [
+            (set(w.inputs) | set(w.ends)) & set(matches) - set(inputs) for w in windows
+        ]
+        self._uses: dict[str, int] = {}
+        for wanted in self._missing:
+            for name in wanted:
+                self._uses[name] = self._uses.get(name, 0) + 1
+        self.found: dict[Match, Introduced] = {}
+
+    def take(self, match: Match, value: Array, exact: Array | None) -> None:
+        """Take one of the reference's values; run the windows that it completes."""
+        name = match.candidate
+        if name not in self._uses or name in self._held.values:
+            return
+        kept = value.copy()
+        fed = to_candidate(kept, match.alignment, self._sites[name])
+        if fed is None:
+            return
+        self._held.values[name] = kept
+        if exact is not None:
+            self._held.rounding[name] = (exact - value).astype(np.float32)
+        self._fixed[name] = fed
+        for number, wanted in enumerate(self._missing):
+            if name in wanted:
+                wanted.discard(name)
+                if not wanted:
+                    self._run(self._open[number])
+
+    def _run(self, window: Window) -> None:
+        window.run({name: self._fixed[name] for name in window.inputs}, self._see)
+        for name in {*window.inputs, *window.ends} & set(self._uses):
+            self._uses[name] -= 1
+            if not self._uses[name]:
+                self._held.values.pop(name, None)
+                self._held.rounding.pop(name, None)
+                self._fixed.pop(name, None)
+
+    def _see(self, site: str, value: Array, exact: Array | None = None) -> None:
+        """Compare a segment's own result with the reference's value."""
+        del exact
+        match = self._matches.get(site)
+        if match is None or site not in self._held.values:
+            return
+        reference = self._held.values[site]
+        rounding = self._held.rounding.get(site)
+        shadow = None if rounding is None else reference.astype(np.float64) + rounding
+        added = _introduced(compare(match, reference, value, shadow))
+        self._advance()
+        if added is not None:
+            self.found[match] = added
+
+
+def _introduced(measured: Measured) -> Introduced | None:
+    """Return what the segment adds; None where the values cannot be compared."""
+    metrics, floor = measured.metrics, measured.floor
+    if metrics.incomparable or floor is None:
+        return None
+    if metrics.nonfinite:
+        return Introduced(math.inf, math.inf, floor.reference_max_abs)
+    return Introduced(metrics.max_abs, floor.multiple, floor.reference_max_abs)
