@@ -19,7 +19,7 @@ from divergence.capture.runner import Probe
 from divergence.capture.store import Store, Value
 from divergence.records import Array, Match, Side
 
-GRAIN = 8 * 2**20  # bytes that the candidate may be ahead: few switches, and the cache still warm
+GRAIN = 4 * 2**20  # bytes that the candidate may be ahead: few switches, and the cache still warm
 
 Run = Callable[[Probe, Collection[str]], tuple[Array, ...]]
 OnPair = Callable[[Match, Array, Array, Array | None], None]

@@ -1,4 +1,4 @@
-"""How far apart two values may be by a plain tolerance, and what one pair says."""
+"""How far apart two values may be by a plain tolerance."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from divergence.compare.block import Block
 from divergence.compare.dtypes import DType, coarser, epsilon, is_float
-from divergence.compare.floor import MULTIPLE
-from divergence.records import Array, Floor, Metrics, PairVerdict
+from divergence.records import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +61,3 @@ def violations(block: Block, tolerance: Tolerance) -> int:
     allowed += tolerance.atol
     flags = np.greater(block.error, allowed, out=block.scratch("flags", np.bool_))
     return int(np.count_nonzero(flags))
-
-
-def judge(metrics: Metrics, floor: Floor | None = None) -> PairVerdict:
-    """Return what one pair says: by the floor where there is one, else by counted violations.
-
-    Raises:
-        ValueError: there is neither a floor nor were violations counted.
-    """
-    if metrics.incomparable:
-        return PairVerdict.NOT_COMPARABLE
-    if metrics.nonfinite:
-        return PairVerdict.NONFINITE
-    if not metrics.mismatched:
-        return PairVerdict.IDENTICAL
-    if floor is not None:
-        rounding = floor.multiple <= MULTIPLE
-    elif metrics.violations is not None:
-        rounding = metrics.violations == 0
-    else:
-        raise ValueError("measure with a tolerance, or give a floor to judge by")
-    return PairVerdict.ROUNDING if rounding else PairVerdict.DIVERGENT
