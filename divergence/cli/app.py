@@ -38,12 +38,11 @@ class Parser(argparse.ArgumentParser):
         Raises:
             OptionError: always.
         """
-        raise OptionError(f"{message}{self._hint(message)} `{self.prog} --help` lists what is.")
+        raise OptionError(f"{message}; `{self.prog} --help` lists what it takes.")
 
-    def _hint(self, message: str) -> str:
-        unknown = message.partition("unrecognized arguments: ")[2].split()
-        known = [name for action in self._actions for name in action.option_strings]
-        return f".{nearest(unknown[0], known)}" if unknown else "."
+    def options(self) -> list[str]:
+        """Return the options of this command, as they are written."""
+        return [name for action in self._actions for name in action.option_strings]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     with reader_may_leave():  # of the help or the version, after which argparse exits
-        arguments = _parser().parse_args(words)
+        arguments, unknown = _parser().parse_known_args(words)
+    if unknown:
+        prog, hint = arguments.prog, nearest(unknown[0], arguments.options)
+        raise OptionError(
+            f"{prog} does not take {unknown[0]!r}.{hint} `{prog} --help` lists what it takes."
+        )
     code: int = arguments.run(arguments)
     return code
 
@@ -89,8 +93,8 @@ def _parser() -> Parser:
             name, help=told.partition("\n")[0], description=told, allow_abbrev=False
         )
         command.add_argument("--debug", action="store_true", help="show tracebacks and warnings")
-        command.set_defaults(run=module.run)
         module.add_arguments(command)
+        command.set_defaults(run=module.run, prog=command.prog, options=command.options())
     return parser
 
 

@@ -12,7 +12,7 @@ from divergence.errors import Interrupted
 if TYPE_CHECKING:
     from divergence.report import Report
 
-NOT_OPTIONS = frozenset({"run", "debug", "model", "onnx", "inputs"})
+NOT_OPTIONS = frozenset({"run", "prog", "options", "debug", "model", "onnx", "inputs"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,9 @@ HEADLINES = {
     Status.INCONCLUSIVE: "Inconclusive",
 }
 
+# Where a side's description may say what a reader calls it, the best first.
+NAMES = ("name", "file", "path", "class", "kind")
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -64,6 +67,7 @@ class Section:
 class Document:
     """All that is told.
 
+    glance: the figures that a reader looks for first.
     causes: findings that belong to no culprit (preparation, inputs, post-processing).
     coverage: how much was compared; details: the rest, from models to options.
     """
@@ -73,6 +77,7 @@ class Document:
     sentence: str
     partial: bool
     title: str
+    glance: Facts
     suspects: tuple[Suspect, ...]
     causes: tuple[Cause, ...]
     ruled_out: tuple[RuledOut, ...]
@@ -92,6 +97,7 @@ def build(report: Report) -> Document:
         sentence=words.printable(report.verdict.sentence),
         partial=report.partial,
         title=f"{_name(report.reference)} against {_name(report.candidate)}",
+        glance=_glance(report),
         suspects=_suspects(report),
         causes=tuple(told(f) for f in report.findings if f.culprit is None),
         ruled_out=report.ruled_out,
@@ -101,6 +107,19 @@ def build(report: Report) -> Document:
         unpaired=report.unpaired,
         coverage=_coverage(report),
         details=_details(report),
+    )
+
+
+def _glance(report: Report) -> Facts:
+    worst = max(report.outputs, key=growth.severity, default=None)
+    floor = worst.floor if worst else None
+    c = report.coverage
+    return (
+        ("greatest output error", words.number(worst.metrics.max_abs if worst else None)),
+        ("the floor at the output", words.multiple(floor.multiple if floor else None)),
+        ("pairs compared", f"{len(report.pairs):,}"),
+        ("of the reference's sites", words.percent(c.reference_paired, c.reference_sites)),
+        ("of the candidate's sites", words.percent(c.candidate_paired, c.candidate_sites)),
     )
 
 
@@ -163,6 +182,6 @@ def _facts(mapping: Mapping[str, Any]) -> Facts:
 
 
 def _name(side: Mapping[str, Any]) -> str:
-    """Return what a reader calls a side: its file, else what kind it is."""
-    file = side.get("file") or side.get("path")
-    return PurePath(str(file)).name if file else str(side.get("kind", "model"))
+    """Return what a reader calls a side: its file, else its class or what kind it is."""
+    told = next((str(side[key]) for key in NAMES if side.get(key)), "model")
+    return words.printable(PurePath(told).name)

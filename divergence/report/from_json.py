@@ -63,7 +63,7 @@ def _restore(kind: Any, value: Any) -> Any:
         return _restore_record(kind, value)
     if origin is tuple:
         return _restore_tuple(get_args(kind), value)
-    if origin is not None and issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         item = get_args(kind)[1]
         return {k: _restore(item, v) for k, v in _of(dict, value).items()}
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -16,6 +16,19 @@ class Axis:
     low: int
     high: int
 
+    @classmethod
+    def over(cls, *values: float | None) -> Axis:
+        """Return the axis of whole decades, two at least, that shows these values.
+
+        >>> Axis.over(3e-7, 0.02, None, 0.0)
+        Axis(low=-7, high=-1)
+        """
+        drawn = [v for v in values if v is not None and math.isfinite(v) and v > 0]
+        if not drawn:
+            return cls(-8, 0)
+        low = math.floor(math.log10(min(drawn)))
+        return cls(low, max(math.ceil(math.log10(max(drawn))), low + 2))
+
     def position(self, value: float | None) -> float | None:
         """Return where a value stands, 0..1; None where it is not a finite number.
 
@@ -70,7 +83,7 @@ def build(report: Report) -> Growth:
     """Return the chart of a report."""
     ranks = {culprit.pair: rank for rank, culprit in reversed(list(enumerate(report.culprits)))}
     points = tuple(_point(index, pair, ranks.get(index)) for index, pair in enumerate(report.pairs))
-    return Growth(_axis(points), points, _bars(report, points))
+    return Growth(_axis_of(points), points, _bars(report, points))
 
 
 def _point(index: int, pair: Pair, rank: int | None) -> Point:
@@ -100,11 +113,12 @@ def _bar(report: Report, stage: Stage, members: list[int]) -> Bar:
         stage=stage,
         multiple=max(floors, key=_rank, default=None),
         culprit=any(culprit.stage == stage.name for culprit in report.culprits),
-        worst=max(members, key=lambda i: _severity(report.pairs[i]), default=None),
+        worst=max(members, key=lambda i: severity(report.pairs[i]), default=None),
     )
 
 
-def _severity(pair: Pair) -> tuple[int, float]:
+def severity(pair: Pair) -> tuple[int, float]:
+    """Return what pairs are ranked by: values that are not finite, then the greatest error."""
     return pair.metrics.nonfinite, _rank(pair.metrics.max_abs)
 
 
@@ -112,11 +126,5 @@ def _rank(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _axis(points: Iterable[Point]) -> Axis:
-    drawn = (v for p in points for v in (p.observed, p.introduced, p.floor))
-    values = [v for v in drawn if v is not None and math.isfinite(v) and v > 0]
-    if not values:
-        return Axis(-8, 0)
-    low = math.floor(math.log10(min(values)))
-    high = math.ceil(math.log10(max(values)))
-    return Axis(low, max(high, low + 2))  # two decades at least: one step is no landslide
+def _axis_of(points: Iterable[Point]) -> Axis:
+    return Axis.over(*(v for p in points for v in (p.observed, p.introduced, p.floor)))

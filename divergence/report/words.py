@@ -30,7 +30,7 @@ def multiple(value: float | None) -> str:
     >>> multiple(1.24), multiple(5321.0)
     ('1.2x', '5,321x')
     """
-    return "-" if value is None else f"{number(value)}x"
+    return number(value) + ("x" if value is not None and math.isfinite(value) else "")
 
 
 def share(part: int, whole: int) -> str:
@@ -39,7 +39,16 @@ def share(part: int, whole: int) -> str:
     >>> share(98, 100), share(0, 0)
     ('98 of 100 (98 %)', '0 of 0')
     """
-    return f"{part} of {whole}" + (f" ({100 * part // whole} %)" if whole else "")
+    return f"{part} of {whole}" + (f" ({percent(part, whole)})" if whole else "")
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share, rounded down: 100 % is all of them.
+
+    >>> percent(999, 1000), percent(0, 0)
+    ('99 %', '-')
+    """
+    return f"{100 * part // whole} %" if whole else "-"
 
 
 def printable(text: str) -> str:

@@ -77,11 +77,13 @@ def pair(
         alignment=Alignment(permutation=(0, 2, 1)) if order % 41 == 40 else None,
         metrics=metrics(error, nonfinite),
         floor=Floor(floor, error, multiple) if floor is not None else None,
-        introduced=Introduced(introduced, introduced / (floor or 1e-7))
-        if introduced is not None
-        else None,
+        introduced=None if introduced is None else added(introduced, floor or 1e-7),
         verdict=verdict or judged,
     )
+
+
+def added(error: float, floor: float) -> Introduced:
+    return Introduced(max_abs=error, multiple=error / floor, floor=floor)
 
 
 def stages_of(pairs: tuple[Pair, ...]) -> tuple[Stage, ...]:
@@ -190,7 +192,7 @@ def divergent_vit() -> Report:
 def _hurt(clean: Pair, index: int, first: int) -> Pair:
     error = 14.2 * 0.993 ** (index - first) * (1 + 0.4 * math.sin(index))
     floor = clean.floor.reference_max_abs
-    introduced = Introduced(14.2, 14.2 / floor) if index == first else clean.introduced
+    introduced = added(14.2, floor) if index == first else clean.introduced
     return replace(
         clean,
         metrics=metrics(error),
