@@ -1,0 +1,103 @@
+"""The graph that ONNX Runtime itself makes of a file, and where the file's values are in it.
+
+The runtime saves its rewritten graph; that graph is then traced with further optimisation off,
+so what is seen is what is deployed. A fused node's output keeps the name of the last value that
+it computes; `blocked.py` follows the values that were put into blocked layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from divergence.capture.blocked import Place, follow
+from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
+from divergence.capture.onnx_graph import Wiring, between, wire
+from divergence.capture.onnx_session import Session, Settings
+from divergence.capture.onnx_shapes import ValueType
+from divergence.capture.onnx_tensors import Stored
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+# Where a provider has no float16 kernel the value is computed in float32, under this name.
+_WIDENED = "InsertedPrecisionFreeCast_"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A graph that is traced instead of the file's own.
+
+    places: where the values of the file are in it, by site name.
+    """
+
+    model: ModelProto
+    weights: Mapping[str, Stored] = field(repr=False)
+    places: Mapping[str, Place] = field(repr=False)
+
+
+def as_given(file: OnnxFile) -> Deployed:
+    """Return the file's own graph, each value in its place."""
+    places: dict[str, Place] = {}
+    _kept(file.model.graph, file.model.graph, "", places)
+    return Deployed(file.model, file.weights, places)
+
+
+def optimized(
+    file: OnnxFile, settings: Settings, types: Mapping[str, ValueType], name: str
+) -> tuple[Session, Deployed]:
+    """Make a session of the file and read back the graph that the runtime made of it.
+
+    The session is an ordinary one: it serves as the untouched run where nothing was renamed.
+    """
+    with TemporaryDirectory(prefix="divergence-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "optimized.onnx"
+        weights = file.weights if file.changed else None
+        source = file.model if file.changed else file.given
+        session = Session(source, settings, weights, name=name, save=path)
+        saved = read_onnx(path)
+        # The mappings outlive the folder: the files' pages stay until the last one is closed.
+        held = {key: _held(stored) for key, stored in saved.weights.items()}
+    return session, Deployed(saved.model, held, locate(file.model, saved.model, types))
+
+
+def locate(own: ModelProto, other: ModelProto, types: Mapping[str, ValueType]) -> dict[str, Place]:
+    """Return where the values of a file are in the graph that was made of it."""
+    wiring = wire(own.graph)
+    places: dict[str, Place] = {}
+    _kept(own.graph, other.graph, "", places)
+    places.update(follow(wiring, other.graph, places, types))
+    return places
+
+
+def covered(wiring: Wiring, end: str, places: Mapping[str, Place]) -> list[str]:
+    """Return the nodes of the file that the node which makes `end` stands for."""
+    return [node.name for node in between(wiring, end, places)[0]]
+
+
+def _held(stored: Stored) -> Stored:
+    array = stored.read()
+    return Stored(stored.name, stored.shape, stored.element, lambda: array)
+
+
+def _kept(own: GraphProto, other: GraphProto, prefix: str, places: dict[str, Place]) -> None:
+    """Collect values whose names are in both graphs, those in bodies too."""
+    from onnx import TensorProto
+
+    made = {name for node in other.node for name in node.output if name}
+    nodes = {node.name: node for node in other.node}
+    for node in own.node:
+        for name in node.output:
+            if name in made:
+                places[prefix + name] = Place(name, prefix)
+            elif _WIDENED + name in made:
+                places[prefix + name] = Place(_WIDENED + name, prefix, element=TensorProto.FLOAT)
+        twin = nodes.get(node.name)
+        if twin is not None:
+            branches = dict(bodies(twin))
+            for branch, body in bodies(node):
+                if branch in branches:
+                    _kept(body, branches[branch], f"{prefix}{node.name}/{branch}/", places)

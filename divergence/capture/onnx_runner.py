@@ -1,0 +1,190 @@
+"""An ONNX file in ONNX Runtime, with a hook on every value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Literal
+
+from divergence.capture import observers
+from divergence.capture.batches import Batches
+from divergence.capture.deployed import Deployed, as_given, optimized
+from divergence.capture.feeds import feeds_of
+from divergence.capture.observed import Observed
+from divergence.capture.onnx_file import OnnxFile, read_onnx
+from divergence.capture.onnx_program import onnx_program
+from divergence.capture.onnx_session import Session, Settings
+from divergence.capture.onnx_shapes import ValueType, infer
+from divergence.capture.runner import Probe
+from divergence.capture.tracing import Trace, plan
+from divergence.capture.turns import Show, Survey, unrolled
+from divergence.errors import CaptureError
+from divergence.records import Array, Call, Program, Unpaired
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Observe = Literal["auto", "observers", "outputs"]
+
+
+class OnnxRunner:
+    """Runs an ONNX file and shows its values by the names that they have in that file.
+
+    A value in the body of a loop is `<node>/body/<value>` at the first turn, then `...#1`, `...#2`.
+    """
+
+    def __init__(
+        self,
+        model: Path | str | ModelProto,
+        provider: str = "CPUExecutionProvider",
+        optimization: str = "deployed",
+        memory: int = 2 << 30,
+        threads: int | None = None,
+        observe: Observe = "auto",
+        disabled_optimizers: tuple[str, ...] = (),
+    ) -> None:
+        """Read the file; sessions are made when they are needed.
+
+        optimization: "deployed" is the graph that `InferenceSession(file)` runs; or "none",
+            "basic", "extended", "all". memory: bytes that may be held at once where values
+            come out as outputs. threads: of one operator. observe: "observers" need
+            onnxruntime-extensions; "outputs" does without; "auto" takes what there is.
+
+        Raises:
+            LoadError: the file cannot be read.
+        """
+        if observe == "observers" and not observers.available():
+            raise CaptureError(
+                "Observers need onnxruntime-extensions, which is not installed; install it or "
+                'use observe="outputs".'
+            )
+        self.file: OnnxFile = read_onnx(model)
+        self.name = self.file.path.name if self.file.path else "the ONNX model"
+        self.memory = memory
+        folder = self.file.path.parent if self.file.path else None
+        self.settings = Settings(provider, optimization, threads, folder, disabled_optimizers)
+        self._by_observers = observe != "outputs" and observers.available()
+        self._lock = RLock()
+
+    def program(self, call: Call) -> Program:
+        """Return the values of the file as sites, the same at every level of optimisation.
+
+        `unobservable` names the sites that no run shows, and why. A model with loops or
+        branches is run once, to know which turns are taken.
+        """
+        shapes = {name: value.shape for name, value in self._feeds(call).items()}
+        trace = self._trace
+        hidden = (Unpaired("candidate", site, reason) for site, reason in trace.hidden.items())
+        program = replace(onnx_program(self.file, shapes), unobservable=tuple(hidden))
+        if any(tap.body for tap in trace.taps) or _is_open(program, trace):
+            self.run(call, survey := Survey())
+            program = unrolled(program, survey)
+        return program
+
+    def run(
+        self, call: Call, probe: Probe | None = None, sites: Collection[str] | None = None
+    ) -> tuple[Array, ...]:
+        """Run once; the probe sees the inputs first, then each value as it is made.
+
+        Raises:
+            InputError: the call does not fit the model's inputs.
+            CaptureError: the runtime fails. What the probe raises comes out as it is.
+        """
+        feeds = self._feeds(call)
+        if probe is None:
+            return tuple(self._plain.run(feeds))
+        show = Show(probe, sites, self._trace.members)
+        for name, value in feeds.items():
+            show.input(name, value)
+        return tuple(self._tracer.run(feeds, show))
+
+    def untouched(self, call: Call) -> tuple[Array, ...]:
+        """Return the outputs of a session of the file as it is, with nothing observed."""
+        return tuple(self._plain.run(self._feeds(call)))
+
+    def describe(self) -> dict[str, object]:
+        """Return kind, file, versions, provider, optimisation, threads, and how values are seen."""
+        import onnxruntime
+
+        return {
+            "kind": "onnx",
+            "file": str(self.file.path) if self.file.path else None,
+            "onnxruntime": onnxruntime.__version__,
+            "producer": f"{self.file.model.producer_name} {self.file.model.producer_version}",
+            "opset": {e.domain or "ai.onnx": e.version for e in self.file.model.opset_import},
+            "provider": self.settings.provider,
+            "optimization": self.settings.optimization,
+            "threads": self.settings.threads,
+            "observe": "observers" if self._by_observers else "outputs",
+        }
+
+    # --- what is made once, when it is needed -----------------------------------------------
+
+    @property
+    def _plain(self) -> Session:
+        """A session of the file as it is."""
+        with self._lock:
+            return self._untouched
+
+    @property
+    def _trace(self) -> Trace:
+        with self._lock:
+            return self._planned
+
+    @property
+    def _tracer(self) -> Observed | Batches:
+        with self._lock:
+            return self._made
+
+    @cached_property
+    def _rewritten(self) -> tuple[Session | None, Deployed]:
+        """The graph that is traced, and the session that it was taken from, if it serves."""
+        types = infer(self.file.model)
+        if self.settings.optimization == "none" and not _is_half(types.values()):
+            return None, as_given(self.file)
+        session, graph = optimized(self.file, self.settings, types, self.name)
+        return (None if self.file.changed else session), graph
+
+    @cached_property
+    def _untouched(self) -> Session:
+        session = self._rewritten[0]
+        if session is not None:
+            return session
+        if isinstance(self.file.given, Path):
+            return Session(self.file.given, self.settings, name=self.name)
+        return Session(self.file.model, self.settings, self.file.weights, name=self.name)
+
+    @cached_property
+    def _planned(self) -> Trace:
+        program = onnx_program(self.file)
+        graph = self._rewritten[1]
+        return plan(self.file.model, program, graph, self._as_is, self._by_observers)
+
+    @cached_property
+    def _made(self) -> Observed | Batches:
+        graph, taps = self._rewritten[1], self._planned.taps
+        if self._by_observers:
+            return Observed(graph.model, graph.weights, taps, self._as_is, self.name)
+        return Batches(graph.model, graph.weights, taps, self._as_is, self.name, self.memory)
+
+    @property
+    def _as_is(self) -> Settings:
+        """Settings for a graph that needs no further optimisation."""
+        return replace(self.settings, optimization="none", disabled=())
+
+    def _feeds(self, call: Call) -> dict[str, Array]:
+        return feeds_of(self.file.model, call, self.name)
+
+
+def _is_open(program: Program, trace: Trace) -> bool:
+    shown = {tap.site for tap in trace.taps}
+    return any(s.name in shown and (s.shape is None or s.dtype is None) for s in program.sites)
+
+
+def _is_half(types: Iterable[ValueType]) -> bool:
+    # Where a provider has no float16 kernel the runtime puts casts around the node, at every
+    # level; only the graph that it saves shows them.
+    return any(known.dtype == "float16" for known in types)

@@ -1,0 +1,156 @@
+"""Tensors of an ONNX file: read where they lie, when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from divergence.errors import LoadError
+from divergence.records import Array
+
+if TYPE_CHECKING:
+    from onnx import TensorProto
+
+# Tensors below this size stay in the graph: shape inference and rewriting read them there.
+INLINE_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor whose bytes lie outside the graph: on disk, or in the loaded file's memory.
+
+    read: gives the values read-only, mapped and not copied where they lie on disk.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    element: int
+    read: Callable[[], Array] = field(repr=False, compare=False)
+
+
+def dtype_word(element: int) -> str | None:
+    """Return the dtype of an ONNX element type in numpy's words ("bfloat16" and the like too).
+
+    >>> dtype_word(1), dtype_word(16), dtype_word(8), dtype_word(0)
+    ('float32', 'bfloat16', 'str', None)
+    """
+    from onnx import TensorProto, helper
+
+    if element == TensorProto.STRING:
+        return "str"
+    if element == TensorProto.UNDEFINED:
+        return None
+    return str(helper.tensor_dtype_to_np_dtype(element).name)
+
+
+def element_of(word: str | None) -> int:
+    """Return the ONNX element type of a dtype, or of a type as ONNX Runtime writes it; else 0.
+
+    >>> element_of("float32"), element_of("tensor(bfloat16)"), element_of("seq(tensor(float))")
+    (1, 16, 0)
+    """
+    from onnx import TensorProto
+
+    return _elements().get(word or "", TensorProto.UNDEFINED)
+
+
+@cache
+def _elements() -> dict[str, int]:
+    from onnx import TensorProto
+
+    elements: dict[str, int] = {}
+    for name, element in TensorProto.DataType.items():
+        word = dtype_word(element)
+        if word is not None:
+            elements[word] = element
+            elements[f"tensor({name.lower()})"] = element
+    return elements
+
+
+def item_bytes(element: int) -> int:
+    """Return the bytes of one element, as an array holds it."""
+    from onnx import TensorProto, helper
+
+    if element in (TensorProto.STRING, TensorProto.UNDEFINED):
+        return 64
+    return int(helper.tensor_dtype_to_np_dtype(element).itemsize)
+
+
+def value_of(tensor: TensorProto) -> Array:
+    """Return the values of a tensor that is held in the graph."""
+    from onnx import numpy_helper
+
+    array: Array = numpy_helper.to_array(tensor)
+    if array.flags.writeable:
+        array.flags.writeable = False
+    return array
+
+
+def mapped(tensor: TensorProto, folder: Path) -> Stored:
+    """Return a tensor whose bytes are in a file beside the graph.
+
+    Raises:
+        LoadError: the file is missing, too short, or lies outside the folder.
+    """
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    path = (folder / place.get("location", "")).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise LoadError(
+            f"The weight {tensor.name!r} refers to {place.get('location')!r}, which lies outside "
+            f"the model's folder; put the file beside the model and export it again."
+        )
+    if not path.is_file():
+        raise LoadError(
+            f"The weight {tensor.name!r} is stored in {path.name!r}, which is not beside the "
+            f"model in {folder}; copy the data file there too."
+        )
+    read = partial(_map, path, int(place.get("offset", 0)), _signature(tensor))
+    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, read)
+
+
+def detached(tensor: TensorProto) -> Stored:
+    """Return a tensor that has been held in the graph, without copying raw bytes twice."""
+    if not tensor.HasField("raw_data"):
+        array = value_of(tensor)
+        return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, lambda: array)
+    read = partial(_view, tensor.raw_data, _signature(tensor))
+    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, read)
+
+
+def is_packed(element: int) -> bool:
+    """Tell types that hold several elements in a byte, and strings: they stay in the graph."""
+    word = dtype_word(element)
+    return word is None or word == "str" or any(bits in word for bits in ("int4", "int2", "e2m1"))
+
+
+_Signature = tuple[str, tuple[int, ...], Any]
+
+
+def _signature(tensor: TensorProto) -> _Signature:
+    from onnx import helper
+
+    return tensor.name, tuple(tensor.dims), helper.tensor_dtype_to_np_dtype(tensor.data_type)
+
+
+def _view(data: bytes, signature: _Signature) -> Array:
+    _, shape, dtype = signature
+    return np.frombuffer(data, dtype=dtype.newbyteorder("<")).reshape(shape)
+
+
+def _map(path: Path, offset: int, signature: _Signature) -> Array:
+    name, shape, dtype = signature
+    if not all(shape):
+        return np.empty(shape, dtype)
+    needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = path.stat().st_size
+    if size < needed:
+        raise LoadError(
+            f"The data file {path.name!r} ends at byte {size}, but the weight {name!r} reaches to "
+            f"byte {needed}; the file is truncated: copy it again."
+        )
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)

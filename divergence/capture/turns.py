@@ -1,0 +1,111 @@
+"""Which values a run showed: sites of loop turns, branches not taken, sizes known only then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from divergence.capture.onnx_program import BODY
+from divergence.capture.runner import Probe
+from divergence.capture.surgery import Tap
+from divergence.records import Array, Program, Site, Unpaired
+
+
+class Show:
+    """Passes the values of one run on to a probe under the names that were asked for.
+
+    A site in a body is shown once a turn: `<site>`, `<site>#1`, `<site>#2`; the turns of a loop
+    within a loop are counted through.
+    """
+
+    def __init__(
+        self, probe: Probe, sites: Collection[str] | None, members: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Prepare; members: the sites that hold a tap's value, by its site."""
+        self._probe = probe
+        self._wanted = None if sites is None else frozenset(sites)
+        self._members = members
+        self._turns: Counter[str] = Counter()
+
+    def input(self, name: str, value: Array) -> None:
+        """Show a model input."""
+        view = value.view()
+        view.flags.writeable = False
+        self._pass(name, "", view)
+
+    def __call__(self, tap: Tap, value: Array) -> None:
+        """Show the value of a tap."""
+        turn = self._turns[tap.site]
+        if tap.body:
+            self._turns[tap.site] += 1
+        self._pass(tap.site, f"#{turn}" if turn else "", value)
+
+    def _pass(self, site: str, suffix: str, value: Array) -> None:
+        if self._wanted is None:
+            self._probe(site + suffix, value)
+            return
+        for member in self._members.get(site, (site,)):
+            if member + suffix in self._wanted:
+                self._probe(member + suffix, value)
+
+
+class Survey:
+    """A probe that notes what is shown, in order."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    def __call__(self, site: str, value: Array, exact: Array | None = None) -> None:  # noqa: ARG002 - a probe's signature
+        """Note one value."""
+        self.seen[site] = (value.shape, "str" if value.dtype == object else value.dtype.name)
+
+
+def unrolled(program: Program, survey: Survey) -> Program:
+    """Return the program with a site for each turn, and shapes and dtypes as they were seen.
+
+    Sites come in the order in which they were seen; a site in a body that was not seen is
+    unobservable for this call.
+    """
+    seen = survey.seen
+    hidden = {entry.site for entry in program.unobservable}
+    place = {name: number for number, name in enumerate(seen)}
+    last, ordered = -1, []
+    missing = []
+    for site in program.sites:
+        last = place.get(site.name, last)
+        ordered.append((last, _measured(site, seen)))
+        ordered.extend((place[turn.name], turn) for turn in _turns(site, seen))
+        if (
+            _in_body(site)
+            and not site.constant
+            and site.name not in seen
+            and site.name not in hidden
+        ):
+            missing.append(Unpaired("candidate", site.name, _NOT_TAKEN))
+    ordered.sort(key=lambda entry: entry[0])
+    sites = tuple(replace(site, order=order) for order, (_, site) in enumerate(ordered))
+    return replace(program, sites=sites, unobservable=(*program.unobservable, *missing))
+
+
+_NOT_TAKEN = "it is in a branch that is not taken, or a loop that makes no turn, for this input"
+
+
+def _turns(site: Site, seen: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Site]:
+    turns: list[Site] = []
+    while (name := f"{site.name}#{len(turns) + 1}") in seen and _in_body(site):
+        suffix = f"#{len(turns) + 1}"
+        inputs = tuple(i + suffix if i + suffix in seen else i for i in site.inputs)
+        turns.append(_measured(replace(site, name=name, inputs=inputs), seen))
+    return turns
+
+
+def _measured(site: Site, seen: Mapping[str, tuple[tuple[int, ...], str]]) -> Site:
+    if site.name not in seen:
+        return site
+    shape, dtype = seen[site.name]
+    return replace(site, shape=shape, dtype=dtype)
+
+
+def _in_body(site: Site) -> bool:
+    return BODY in site.attributes
