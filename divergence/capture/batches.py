@@ -77,9 +77,7 @@ class Batches:
         return [int(np.prod(s)) * item for s, item in zip(shapes, items, strict=True)]
 
     def _made(self, model: ModelProto) -> Session:
-        needed = {tensor.name for tensor in model.graph.initializer}
-        weights = {name: stored for name, stored in self._weights.items() if name in needed}
-        return Session(model, self._settings, weights, name=self._name)
+        return Session(model, self._settings, self._weights, name=self._name)
 
 
 def planned(taps: Sequence[Tap], sizes: Sequence[int], memory: int) -> Iterator[tuple[Tap, ...]]:

@@ -58,6 +58,8 @@ def read_onnx(source: Path | str | ModelProto) -> OnnxFile:
             f"{path.name if path else 'The ONNX model'} holds no graph; export the model again."
         )
     light, weights = _detach(model, path.parent if path else None)
+    if path is not None:
+        _hold(light.graph, path.parent)
     inlined = bool(light.functions)
     if inlined:
         light = _inlined(light)
@@ -189,6 +191,21 @@ def _detach_tensor(
     stored = mapped(tensor, folder) if external and folder else detached(tensor)
     weights[tensor.name] = stored
     refer(light, stored)
+
+
+def _hold(graph: GraphProto, folder: Path) -> None:
+    """Read in what bodies and attributes keep in data files: sessions share initializers alone."""
+    from onnx import TensorProto
+
+    for node in every_node(graph):
+        tensors = [attribute.t for attribute in node.attribute if attribute.HasField("t")]
+        tensors.extend(tensor for _, body in bodies(node) for tensor in body.initializer)
+        for tensor in tensors:
+            if tensor.data_location == TensorProto.EXTERNAL:
+                data = mapped(tensor, folder).read().tobytes()
+                tensor.ClearField("external_data")
+                tensor.ClearField("data_location")
+                tensor.raw_data = data
 
 
 def refer(tensor: TensorProto, stored: Stored) -> None:

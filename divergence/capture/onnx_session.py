@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divergence.capture.onnx_file import operands
 from divergence.capture.onnx_tensors import Stored
 from divergence.errors import CaptureError, DivergenceError, LoadError
 from divergence.records import Array
@@ -73,7 +74,7 @@ class Session:
             _save_to(options, save)
         if observed:
             _observe(options)
-        self._weights = _shared(weights or {})
+        self._weights = _shared(_used(source, weights or {}))
         if self._weights:
             options.add_external_initializers(list(self._weights), list(self._weights.values()))
         try:
@@ -179,6 +180,15 @@ def _save_to(options: SessionOptions, path: Path) -> None:
     key = "session.optimized_model_external_initializers"
     options.add_session_config_entry(f"{key}_file_name", f"{path.stem}.bin")
     options.add_session_config_entry(f"{key}_min_size_in_bytes", "1024")
+
+
+def _used(source: Path | ModelProto, weights: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Return the weights that a graph reads: the runtime refuses to be given others."""
+    if isinstance(source, Path):
+        return {}
+    read = {name for node in source.graph.node for name in operands(node)}
+    read.update(value.name for value in source.graph.output)
+    return {name: stored for name, stored in weights.items() if name in read}
 
 
 def _shared(weights: Mapping[str, Stored]) -> dict[str, OrtValue]:
