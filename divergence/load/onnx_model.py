@@ -98,9 +98,10 @@ def read_head(path: Path) -> ModelProto:
     from onnx import ModelProto
 
     try:
-        return ModelProto.FromString(protobuf.skeleton(path))
+        model: ModelProto = ModelProto.FromString(protobuf.skeleton(path))
     except DecodeError as error:
         raise LoadError(f"'{path}' is damaged: {error}.") from error
+    return model
 
 
 def data_files(model: ModelProto) -> dict[str, int]:
