@@ -160,10 +160,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The result of matching."""
+    """The result of matching.
+
+    unlike: why the two do not look like the same network; empty where they do.
+    """
 
     matches: tuple[Match, ...]
     unpaired: tuple[Unpaired, ...]
+    unlike: tuple[Evidence, ...] = ()
 
 
 # --- compare -> diagnose ---------------------------------------------------------------

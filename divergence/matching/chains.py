@@ -1,0 +1,171 @@
+"""Chains: an operator with a weight, and the scales and offsets of each channel behind it.
+
+A convolution, the batch norm behind it and a layer scale are one linear map from the point
+of view of every optimiser that folds them. Each point of such a chain has a state, the gain
+and the offset applied since the operator's own weight, and two points hold the same value
+where their states agree: that says whether a `Conv` of the file holds the convolution's
+value or the batch norm's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from divergence.matching.graph import Graph, Node
+from divergence.matching.kinds import normal
+from divergence.matching.parameters import Floats, load, moments, norms, rows, sampled, signature
+from divergence.records import Weight
+
+HEADS = frozenset({"conv", "conv_transpose", "matmul"})
+_AFFINE = frozenset({"add", "sub", "mul", "div", "batch_norm"})
+_LONGEST = 6  # points of a chain: convolution, bias, batch norm in two steps, layer scale
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A node of a chain; gain and offset of the sampled channels, relative to the weight."""
+
+    node: int
+    kind: str
+    gain: Floats
+    offset: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A head with what is known of its weight, and the points behind it, the head first.
+
+    size: (channels, elements of each). norms: of the sampled channels. moments: theirs.
+    """
+
+    head: int
+    weight: str
+    size: tuple[int, int]
+    norms: Floats
+    moments: Floats
+    signature: Floats
+    points: tuple[Point, ...]
+
+
+def chains(graph: Graph) -> Iterator[Chain]:
+    """Yield the chain of every operator that multiplies by a weight."""
+    for node in graph.nodes:
+        if node.kind in HEADS and len(node.operands) == 1:
+            given = [graph.program.weights[name] for name in node.weights]
+            weight = next((w for w in given if len(w.shape) >= 2 and "float" in w.dtype), None)
+            if weight is not None and math.prod(weight.shape) > 0:
+                yield _chain(graph, node, weight, given)
+
+
+def _chain(graph: Graph, node: Node, weight: Weight, given: list[Weight]) -> Chain:
+    axis = channel_axis(node, weight.shape)
+    matrix = np.nan_to_num(rows(weight, axis))
+    count = weight.shape[axis]
+    statistics = moments(matrix)
+    return Chain(
+        head=node.index,
+        weight=weight.name,
+        size=(count, matrix.shape[1]),
+        norms=norms(matrix),
+        moments=statistics,
+        signature=signature(statistics),
+        points=tuple(_points(graph, node, given, weight, count)),
+    )
+
+
+def channel_axis(node: Node, shape: tuple[int, ...]) -> int:
+    """Return the axis of a weight of this shape that becomes the output's channels."""
+    if node.kind == "conv":
+        return 0
+    if node.kind == "conv_transpose":
+        return 1
+    channels = node.shape[-1] if node.shape else None
+    if shape[0] != shape[-1] and channels in (shape[0], shape[-1]):
+        return 0 if channels == shape[0] else len(shape) - 1
+    name = normal(node.op)
+    if name in {"gemm", "fusedgemm", "qgemm"}:
+        return 0 if node.attributes.get("transB") else 1
+    return len(shape) - 1 if name.endswith("matmul") else 0
+
+
+def _points(
+    graph: Graph, head: Node, given: list[Weight], weight: Weight, channels: int
+) -> Iterator[Point]:
+    chosen = sampled(channels)
+    gain, offset = np.ones(len(chosen)), np.zeros(len(chosen))
+    bias = next((w for w in given if w is not weight and _is_vector(w, channels)), None)
+    if bias is not None:
+        offset = offset + _vector(bias, channels)
+    yield Point(head.index, head.kind, gain, offset)
+    node = head
+    for _ in range(_LONGEST - 1):
+        following = _next_affine(graph, node, channels)
+        applied = _apply(graph, following, channels) if following else None
+        if following is None or applied is None:
+            return
+        node = following
+        gain, offset = gain * applied[0], offset * applied[0] + applied[1]
+        yield Point(node.index, node.kind, gain, offset)
+
+
+def _next_affine(graph: Graph, node: Node, channels: int) -> Node | None:
+    """Return the one consumer, if it scales or shifts each channel by constants."""
+    if len(node.consumers) != 1:
+        return None
+    following = graph.nodes[node.consumers[0]]
+    if following.kind not in _AFFINE or following.operands != (node.index,):
+        return None
+    given = [graph.program.weights[name] for name in following.weights]
+    if any(not _is_vector(w, channels) for w in given):
+        return None
+    return following if given or _scalar(following) is not None else None
+
+
+def _apply(graph: Graph, node: Node, channels: int) -> tuple[Floats, Floats] | None:
+    """Return gain and offset of one affine step; None where its constants are not known."""
+    given = [_vector(graph.program.weights[name], channels) for name in node.weights]
+    one = np.ones(len(sampled(channels)))
+    if node.kind == "batch_norm":
+        return _batch_norm(node, given, one)
+    value = given[0] if given else one * (_scalar(node) or 0.0)
+    if len(given) > 1:
+        return None
+    if node.kind in {"add", "sub"}:
+        return one, value if node.kind == "add" else -value
+    if node.kind == "div":
+        return 1 / np.where(value == 0, np.inf, value), 0 * one
+    return value, 0 * one
+
+
+def _batch_norm(node: Node, given: list[Floats], one: Floats) -> tuple[Floats, Floats] | None:
+    if len(given) == 2:  # running statistics without scale and offset
+        given = [one, 0 * one, *given]
+    if len(given) != 4:
+        return None
+    scale, shift, mean, variance = given
+    epsilon = node.attributes.get("epsilon", node.attributes.get("eps", 1e-5))
+    gain = scale / np.sqrt(np.maximum(variance, 0) + float(epsilon))
+    return gain, shift - mean * gain
+
+
+def _is_vector(weight: Weight, channels: int) -> bool:
+    return math.prod(weight.shape) in (1, channels)
+
+
+def _vector(weight: Weight, channels: int) -> Floats:
+    """Return one value for each sampled channel."""
+    values = load(weight).reshape(-1)
+    return (
+        values[sampled(channels)]
+        if values.size == channels
+        else values * np.ones(len(sampled(channels)))
+    )
+
+
+def _scalar(node: Node) -> float | None:
+    value = node.attributes.get("other")
+    return float(value) if isinstance(value, int | float) else None

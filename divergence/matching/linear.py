@@ -1,0 +1,124 @@
+"""Which points of two chains hold the same value, and hints moved to such points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from divergence.matching.chains import Chain, Point, chains
+from divergence.matching.graph import Graph
+from divergence.matching.hints import Hint
+from divergence.matching.parameters import Floats
+
+ALIKE = 0.5  # product of signatures from which two weights are one, perhaps changed
+_KNOWN = 0.35  # states further apart than this are no one value, whatever the operators
+
+
+class Chains:
+    """The chains of both sides. A hint about one pair of points is a hint about two chains."""
+
+    def __init__(self, reference: Graph, candidate: Graph) -> None:
+        self.reference = tuple(chains(reference))
+        self.candidate = tuple(chains(candidate))
+        self._ours = _membership(self.reference)
+        self._theirs = _membership(self.candidate)
+        self._aligned: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+
+    def redirect(self, hint: Hint) -> Iterator[Hint]:
+        """Yield the hint for the points that it can be true of; itself outside chains.
+
+        That a convolution stands opposite a `Conv` says that their chains do; where a batch
+        norm was folded in, it is the batch norm whose value the `Conv` holds.
+        """
+        first, second = self._ours.get(hint.reference), self._theirs.get(hint.candidate)
+        if first is None or second is None or first.size != second.size:
+            yield hint
+            return
+        points = self.aligned(first, second)
+        if not points or (hint.reference, hint.candidate) in points:
+            yield hint
+            return
+        for i, j in points:
+            yield replace(hint, reference=i, candidate=j)
+
+    def aligned(self, first: Chain, second: Chain) -> tuple[tuple[int, int], ...]:
+        """Return the pairs of nodes of two chains that hold the same value."""
+        key = first.head, second.head
+        if key not in self._aligned:
+            pairs = align(first, second)
+            self._aligned[key] = tuple(
+                (first.points[i].node, second.points[j].node) for i, j in pairs
+            )
+        return self._aligned[key]
+
+
+def likeness(first: Chain, second: Chain) -> float:
+    """Return -1..1: how alike two weights are, whatever gain was folded into either."""
+    if first.signature.shape != second.signature.shape:
+        return 0.0
+    return float(first.signature @ second.signature)
+
+
+def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
+    """Return the positions of points that hold the same value, increasing on both sides.
+
+    By their states where the weights are alike; else the last with the last.
+    """
+    left, right = first.points, second.points
+    if len(left) == len(right) == 1:
+        return [(0, 0)]
+    share = _share(first, second)
+    costs = np.array([[_cost(a, b, share) for b in right] for a in left])
+    if share is not None and costs.min() >= 0:
+        costs = np.array([[_cost(a, b, None) for b in right] for a in left])
+    return _cheapest(costs)
+
+
+def _cheapest(costs: Floats) -> list[tuple[int, int]]:
+    """Return the monotone pairing of rows and columns with the least sum; ties to the last."""
+    count, other = costs.shape
+    total = np.zeros((count + 1, other + 1))
+    for i in range(count - 1, -1, -1):
+        for j in range(other - 1, -1, -1):
+            both = costs[i, j] + total[i + 1, j + 1]
+            total[i, j] = min(both, total[i + 1, j], total[i, j + 1])
+    pairs, i, j = [], 0, 0
+    while i < count and j < other:
+        if total[i + 1, j] <= total[i, j]:
+            i += 1
+        elif total[i, j + 1] <= total[i, j]:
+            j += 1
+        else:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+    return pairs
+
+
+def _cost(first: Point, second: Point, share: Floats | None) -> float:
+    """Return a cost, below 0 for points that may hold the same value."""
+    if share is None:
+        return -_KNOWN
+    gain = _relative(first.gain, second.gain * share, 0.0)
+    offset = _relative(first.offset, second.offset, 0.05 * float(np.abs(first.gain).mean()))
+    apart = min(1.0, gain + offset) * (0.5 if first.kind == second.kind else 1.0)
+    return round(apart, 2) - _KNOWN  # what differs by less than a hundredth is a tie
+
+
+def _relative(first: Floats, second: Floats, least: float) -> float:
+    scale = max(float(np.abs(first).mean()), float(np.abs(second).mean()), least, 1e-12)
+    return float(np.abs(first - second).mean()) / scale
+
+
+def _share(first: Chain, second: Chain) -> Floats | None:
+    """Return the second weight's channels as multiples of the first's; None for other weights."""
+    if likeness(first, second) < ALIKE and len(first.norms) > 2:
+        return None
+    ratio = np.where(first.norms > 0, second.norms / np.maximum(first.norms, 1e-30), 1.0)
+    turned = (first.moments[:, ::2] * second.moments[:, ::2]).sum(axis=1)
+    return np.asarray(ratio * np.where(turned < 0, -1.0, 1.0), dtype=np.float64)
+
+
+def _membership(known: tuple[Chain, ...]) -> dict[int, Chain]:
+    return {point.node: chain for chain in known for point in chain.points}

@@ -1,0 +1,71 @@
+"""Match two programs: strategies give hints, the board decides, contents become sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from divergence.matching import ends, names, scopes, weights
+from divergence.matching.board import Board
+from divergence.matching.graph import Graph
+from divergence.matching.hints import Hint
+from divergence.matching.likeness import unlike
+from divergence.matching.linear import Chains
+from divergence.matching.sides import Sides, Strategy
+from divergence.matching.spread import spread, strangers
+from divergence.matching.topology import around
+from divergence.records import Match, Pairing, Program
+
+STRATEGIES: Final[tuple[Strategy, ...]] = (ends.hints, scopes.hints, names.hints, weights.hints)
+
+_ANCHOR: Final = 7.0  # what a content needs to be decided before any neighbour is heard
+# Least score and least lead over rivals (in logarithms of odds) of each round of decisions.
+_ROUNDS: Final = ((6.0, 3.0), (4.5, 2.0), (3.5, 1.2), (2.5, 0.6))
+
+
+def match(
+    reference: Program,
+    candidate: Program,
+    evidence: Callable[..., object] | None = None,
+    fixed: Sequence[Match] = (),
+) -> Pairing:
+    """Return which sites of the two sides hold the same value.
+
+    evidence: gives fingerprints of values, run when the graphs leave something open.
+    fixed: pairs that the user gave; they stand, and what they say counts for the rest.
+    """
+    del evidence
+    left, right = Graph(reference), Graph(candidate)
+    chains = Chains(left, right)
+    board = Board(left, right, chains)
+    sides = Sides(left, right, chains, board.paired)
+    for given in fixed:
+        if given.reference in left.of and given.candidate in right.of:
+            pair = left.of[given.reference], right.of[given.candidate]
+            board.add(Hint(*pair, 50.0, "by hand"))
+    for strategy in STRATEGIES:
+        for hint in strategy(sides):
+            board.add(hint)
+    anchors = list(_decisions(board, _ANCHOR, _ROUNDS[0][1]))
+    for pair in anchors:
+        _tell(board, around(sides, board.taken, *pair))
+    for least, lead in _ROUNDS:
+        for pair in _decisions(board, least, lead):
+            _tell(board, around(sides, board.taken, *pair))
+    reasons = unlike(board)
+    if reasons and not fixed:
+        return strangers(reference, candidate, reasons)
+    return spread(board, fixed)
+
+
+def _decisions(board: Board, least: float, lead: float) -> Iterator[tuple[int, int]]:
+    """Decide what is clear at this level; what is told of each may make its neighbours clear."""
+    board.reopen()
+    while (pair := board.next(least, lead)) is not None:
+        board.decide(pair)
+        yield pair
+
+
+def _tell(board: Board, hints: Iterable[Hint]) -> None:
+    for hint in hints:
+        board.add(hint)

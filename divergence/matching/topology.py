@@ -1,0 +1,148 @@
+"""Strategy 4: what surrounds two contents that are known to be one.
+
+What consumes one should be found behind the other, what feeds one before it; as far as a
+composite and its lowering may be long, past steps that have no partner, but never past one
+that has.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+
+from divergence.matching.graph import Graph, Node
+from divergence.matching.hints import Hint
+from divergence.matching.kinds import COMMUTATIVE, agreement
+from divergence.matching.sides import Sides
+
+_FORWARD, _BACKWARD, _SIBLING, _PART = 2.5, 2.0, 0.8, 0.7
+_LOWERED, _STRANGE = 0.9, 0.6  # what is left of a hint for each step in between
+_FAR, _MANY = 10, 24  # how deep and how broad a search goes: the longest lowering known has 9
+
+
+def around(
+    sides: Sides, taken: Mapping[int, int], reference: int, candidate: int
+) -> Iterator[Hint]:
+    """Yield hints for the neighbours of a pair that has just been decided.
+
+    taken: candidate nodes that have a partner already.
+    """
+    left, right = sides.reference, sides.candidate
+    yield from _forward(left, right, sides.paired, taken, (reference, candidate))
+    yield from _siblings(left, right, sides.paired, taken, (reference, candidate))
+    yield from _backward(left, right, sides.paired, taken, (reference, candidate))
+
+
+def _forward(
+    left: Graph,
+    right: Graph,
+    paired: Collection[int],
+    taken: Collection[int],
+    pair: tuple[int, int],
+) -> Iterator[Hint]:
+    ours, theirs = downstream(left, pair[0], paired), downstream(right, pair[1], taken)
+    for i, near in ours:
+        for j, far in theirs:
+            first, second = left.nodes[i], right.nodes[j]
+            if min(near, far) > 1 or not agreement(first.kind, second.kind):
+                continue
+            reads = len(first.operands) if near == 1 else 1, len(second.operands) if far == 1 else 1
+            strength = _FORWARD / max(reads) * _faded(first, second, near + far)
+            yield Hint(i, j, strength, f"topology, from operand {pair[0]}")
+
+
+def _backward(
+    left: Graph,
+    right: Graph,
+    paired: Collection[int],
+    taken: Collection[int],
+    pair: tuple[int, int],
+) -> Iterator[Hint]:
+    first, second = left.nodes[pair[0]], right.nodes[pair[1]]
+    reason = f"topology, from consumer {pair[0]}"
+    if _same_operands(first, second):
+        for i, j in zip(first.operands, second.operands, strict=True):
+            if i not in paired and j not in taken:
+                yield Hint(i, j, _BACKWARD, reason)
+    ours, theirs = upstream(left, pair[0], paired), upstream(right, pair[1], taken)
+    for i, near in ours:
+        for j, far in theirs:
+            before, behind = left.nodes[i], right.nodes[j]
+            if min(near, far) > 1 or not agreement(before.kind, behind.kind):
+                continue
+            share = max(1, len(first.operands), len(second.operands)) ** 0.5
+            yield Hint(i, j, _BACKWARD / share * _faded(before, behind, near + far), reason)
+
+
+def _faded(first: Node, second: Node, distance: int) -> float:
+    """Return what is left of a hint over a distance (2 where both are neighbours).
+
+    Steps in between are what a lowering is made of; between equal operators they are strange.
+    """
+    return (_STRANGE if first.kind == second.kind else _LOWERED) ** (distance - 2)
+
+
+def _siblings(
+    left: Graph,
+    right: Graph,
+    paired: Collection[int],
+    taken: Collection[int],
+    pair: tuple[int, int],
+) -> Iterator[Hint]:
+    """Yield hints for equal consumers of one value, in their order."""
+    ours, theirs = _alike(left, pair[0]), _alike(right, pair[1])
+    for key, first in ours.items():
+        second = theirs.get(key, [])
+        if len(first) != len(second) or len(first) < 2:
+            continue
+        for i, j in zip(first, second, strict=True):
+            if i not in paired and j not in taken:
+                part = _PART if left.nodes[i].part == right.nodes[j].part else 0.0
+                yield Hint(i, j, _SIBLING + part, f"order, behind {pair[0]}")
+
+
+def _alike(graph: Graph, index: int) -> dict[tuple[str, int | None], list[int]]:
+    groups: dict[tuple[str, int | None], list[int]] = defaultdict(list)
+    for i in graph.nodes[index].consumers:
+        node = graph.nodes[i]
+        groups[node.kind, node.size].append(i)
+    for members in groups.values():
+        members.sort(key=lambda i: (graph.nodes[i].part, graph.nodes[i].order))
+    return groups
+
+
+def _same_operands(first: Node, second: Node) -> bool:
+    return (
+        first.kind == second.kind
+        and first.kind not in COMMUTATIVE
+        and len(first.operands) == len(second.operands)
+    )
+
+
+def downstream(graph: Graph, index: int, closed: Collection[int]) -> list[tuple[int, int]]:
+    """Return the open nodes behind a node with their distance, nearest first."""
+    return _search(graph, index, closed, forward=True)
+
+
+def upstream(graph: Graph, index: int, closed: Collection[int]) -> list[tuple[int, int]]:
+    """Return the open nodes before a node with their distance, nearest first."""
+    return _search(graph, index, closed, forward=False)
+
+
+def _search(
+    graph: Graph, index: int, closed: Collection[int], *, forward: bool
+) -> list[tuple[int, int]]:
+    found: dict[int, int] = {}
+    frontier = [index]
+    for distance in range(1, _FAR + 1):
+        reached: list[int] = []
+        for i in frontier:
+            node = graph.nodes[i]
+            for j in node.consumers if forward else node.operands:
+                if j not in found and j not in closed:
+                    found[j] = distance
+                    reached.append(j)
+        if not reached or len(found) >= _MANY:
+            break
+        frontier = reached
+    return list(found.items())[:_MANY]
