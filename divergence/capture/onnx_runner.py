@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Literal
 from divergence.capture import observers
 from divergence.capture.batches import Batches
 from divergence.capture.deployed import Deployed, as_given, optimized
+from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
 from divergence.capture.observed import Observed
 from divergence.capture.onnx_file import OnnxFile, read_onnx
 from divergence.capture.onnx_program import onnx_program
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType, infer
+from divergence.capture.onnx_tensors import element_of
 from divergence.capture.runner import Probe
-from divergence.capture.tracing import Trace, plan
+from divergence.capture.surgery import declared
+from divergence.capture.tracing import Trace, asked, plan
 from divergence.capture.turns import Show, Survey, unrolled
 from divergence.errors import CaptureError
 from divergence.records import Array, Call, Program, Unpaired
@@ -104,6 +107,37 @@ class OnnxRunner:
     def untouched(self, call: Call) -> tuple[Array, ...]:
         """Return the outputs of a session of the file as it is, with nothing observed."""
         return tuple(self._plain.run(self._feeds(call)))
+
+    def fed_windows(
+        self, boundaries: Sequence[str], sizes: Mapping[str, int], memory: int | None = None
+    ) -> list[FedWindow]:
+        """Divide the file at its boundaries into windows that are run from given values.
+
+        boundaries: sites whose values are fed; those in bodies are left out. sizes: bytes of
+        the boundaries and inputs. memory: in bytes, that of the runner by default.
+        The file's own graph is used, without optimisation.
+        """
+        known = {site.name: element_of(site.dtype) for site in onnx_program(self.file).sites}
+        made = [name for name in boundaries if name in known]
+        unknown = [name for name in made if not known[name]]
+        known.update(asked(self.file.model, self.file.weights, unknown, self._as_is))
+        bound = self.memory if memory is None else memory
+        return windows(self.file, made, known, sizes, bound, self._as_is)
+
+    def evaluate(
+        self, model: ModelProto, call: Call, outputs: Sequence[str] | None = None
+    ) -> dict[str, Array]:
+        """Run an edited copy of `runner.file.model`, with the runner's weights, unoptimised.
+
+        outputs: values to return instead of the model's own, which must be at its top.
+
+        Raises:
+            LoadError, CaptureError: the runtime refuses the edited model.
+        """
+        model = model if outputs is None else declared(model, outputs)
+        session = Session(model, self._as_is, self.file.weights, name=self.name)
+        feeds = {k: v for k, v in self._feeds(call).items() if k in session.inputs}
+        return dict(zip(session.outputs, session.run(feeds), strict=True))
 
     def describe(self) -> dict[str, object]:
         """Return kind, file, versions, provider, optimisation, threads, and how values are seen."""

@@ -183,12 +183,20 @@ def _save_to(options: SessionOptions, path: Path) -> None:
 
 
 def _used(source: Path | ModelProto, weights: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Return the weights that a graph reads: the runtime refuses to be given others."""
+    """Return the weights that a graph refers to and reads: others the runtime refuses."""
+    from onnx import TensorProto
+
     if isinstance(source, Path):
         return {}
     read = {name for node in source.graph.node for name in operands(node)}
     read.update(value.name for value in source.graph.output)
-    return {name: stored for name, stored in weights.items() if name in read}
+    return {
+        tensor.name: weights[tensor.name]
+        for tensor in source.graph.initializer
+        if tensor.data_location == TensorProto.EXTERNAL
+        and tensor.name in read
+        and tensor.name in weights
+    }
 
 
 def _shared(weights: Mapping[str, Stored]) -> dict[str, OrtValue]:

@@ -10,7 +10,7 @@ from divergence.capture import observers
 from divergence.capture.blocked import Place
 from divergence.capture.deployed import Deployed
 from divergence.capture.onnx_session import Session, Settings
-from divergence.capture.onnx_tensors import element_of
+from divergence.capture.onnx_tensors import Stored, element_of
 from divergence.capture.surgery import Tap, declared
 from divergence.capture.swallowed import reasons
 from divergence.errors import LoadError
@@ -92,14 +92,21 @@ def _tap(site: Site, place: Place) -> Tap:
 def _typed(taps: Sequence[Tap], graph: Deployed, settings: Settings) -> list[Tap]:
     """Ask the runtime for the types that shape inference does not know."""
     unknown = [tap.value for tap in taps if not tap.element and not tap.body]
-    if not unknown:
-        return list(taps)
-    try:
-        session = Session(declared(graph.model, unknown), settings, graph.weights)
-    except LoadError:
-        return list(taps)
-    found = {name: element_of(session.outputs.get(name)) for name in unknown}
+    found = asked(graph.model, graph.weights, unknown, settings)
     return [replace(tap, element=tap.element or found.get(tap.value, 0)) for tap in taps]
+
+
+def asked(
+    model: ModelProto, weights: Mapping[str, Stored], values: Sequence[str], settings: Settings
+) -> dict[str, int]:
+    """Return the ONNX element types that the runtime finds for values at the top of a graph."""
+    if not values:
+        return {}
+    try:
+        session = Session(declared(model, values), settings, weights)
+    except LoadError:
+        return {}
+    return {name: element_of(session.outputs.get(name)) for name in values}
 
 
 def _refused(tap: Tap, by_observers: bool) -> str:
