@@ -186,6 +186,8 @@ class Metrics:
     worst_index: index of the greatest error (a non-finite mismatch first), None when empty.
     both_nonfinite: positions where both are NaN, or the same infinity: equal, but no number.
     violations: elements beyond the tolerance that was asked for, None where none was.
+    needed_atol: least absolute tolerance with which the pair passes at each relative one of
+    `compare.allowance.RTOLS`; empty where nothing differs.
     incomparable: why the two cannot be subtracted (shapes, no numbers), "" where they can.
     """
 
@@ -203,6 +205,7 @@ class Metrics:
     both_nonfinite: int = 0
     violations: int | None = None
     incomparable: str = ""
+    needed_atol: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from divergence.compare import allowance
 from divergence.compare.alignment import AlignmentError, align, cast
 from divergence.compare.block import BLOCK, Block, Counts
 from divergence.compare.dtypes import is_float, is_number
@@ -109,6 +110,7 @@ class _Found:
     partials: tuple[Any, ...] = ()
     worst: tuple[float, int] = (-1.0, 0)
     violations: int = 0
+    needed_atol: tuple[float, ...] = ()
 
 
 def _of_block(block: Block, tolerance: Tolerance | None) -> _Found:
@@ -121,6 +123,7 @@ def _of_block(block: Block, tolerance: Tolerance | None) -> _Found:
         partials=tuple(metric.partial(block) for metric in METRICS),
         worst=(0.0 if block.equal else float(block.error[worst]), block.position(worst)),
         violations=0 if tolerance is None else violations(block, tolerance),
+        needed_atol=allowance.of_block(block),
     )
 
 
@@ -138,6 +141,7 @@ def _together(
         violations=None
         if tolerance is None
         else sum(block.violations for block in found) + counts.nonfinite,
+        needed_atol=allowance.together([b.needed_atol for b in found if b.needed_atol]),
     )
 
 

@@ -1,0 +1,64 @@
+"""What tolerances a pair needs: with it a run is judged again without its values.
+
+An element passes where error <= atol + rtol * |reference|, so at a given rtol a pair needs
+
+    atol >= max(error - rtol * |reference|)
+
+which is convex and falls as rtol rises. Kept at a few rtol, it answers at those exactly and
+between them by the chord, which is never too small. "Exactly" is to a part in a million of
+the greatest error: a tolerance is not meant finer, and float32 halves the memory traffic.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from divergence.compare.block import Block
+
+RTOLS = (1e-4, 1e-3, 1e-2)  # what users ask for; at 0 it is max_abs
+
+
+def of_block(block: Block) -> tuple[float, ...]:
+    """Return the least atol that the block needs at each of `RTOLS`, 0 where it needs none."""
+    if block.equal:
+        return (0.0,) * len(RTOLS)
+    error = block.scratch("error32", np.float32)
+    magnitude = block.scratch("magnitude32", np.float32)
+    rest = block.scratch("rest32", np.float32)
+    np.copyto(error, block.error, casting="same_kind")
+    np.copyto(magnitude, block.reference, casting="unsafe")
+    np.abs(magnitude, out=magnitude)
+    needed = []
+    for rtol in RTOLS:
+        np.multiply(magnitude, np.float32(rtol), out=rest)
+        np.subtract(error, rest, out=rest)
+        highest = float(rest.max())
+        # NaN: a float64 beyond float32's range. All of the error is a safe answer.
+        needed.append(float(error.max()) if np.isnan(highest) else max(0.0, highest))
+    return tuple(needed)
+
+
+def together(found: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Return what all blocks need."""
+    return tuple(max(column) for column in zip(*found, strict=True))
+
+
+def needed_atol(rtol: float, max_abs: float, needed: Sequence[float]) -> float:
+    """Return the least atol with which a pair surely passes at `rtol`.
+
+    max_abs, needed: as in `records.Metrics`; where `needed` is empty, max_abs is the answer.
+
+    >>> needed_atol(1e-3, 0.5, (0.4, 0.1, 0.0)), needed_atol(0.5, 0.5, (0.4, 0.1, 0.0))
+    (0.1, 0.0)
+    >>> round(needed_atol(5.5e-3, 0.5, (0.4, 0.1, 0.0)), 6)
+    0.05
+    """
+    curve = [(0.0, max_abs), *zip(RTOLS[: len(needed)], needed, strict=False)]
+    place = bisect_right([at for at, _ in curve], rtol) - 1
+    if place == len(curve) - 1:
+        return curve[-1][1]
+    (left, before), (right, after) = curve[place : place + 2]
+    return before + (after - before) * (rtol - left) / (right - left)
