@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Literal, Protocol, runtime_checkable
 
 from divergence.records import Array, Call, Program
 
@@ -40,3 +41,44 @@ class Runner(Protocol):
 
     def describe(self) -> dict[str, object]:
         """Return what the report says about this side: kind, file, versions, device, threads."""
+
+
+Exact = Literal["none", "free", "fed"]
+
+
+@runtime_checkable
+class ExactRunner(Runner, Protocol):
+    """A runner that also knows what exact arithmetic (float64) gives at each of its sites.
+
+    The program runs as it is and decides all branches and indices; the float64 run follows.
+    fallbacks: operators that could not run in float64 in the runs so far, with the reason:
+    there the float64 run went on from the program's own values.
+    """
+
+    fallbacks: dict[str, str]
+
+    def run(
+        self,
+        call: Call,
+        probe: Probe | None = None,
+        sites: Collection[str] | None = None,
+        exact: Exact = "none",
+    ) -> tuple[Array, ...]:
+        """Run once, as `Runner.run`; `exact` says what the probe receives as exact value.
+
+        "none": nothing. "free": the value of a float64 run from the same input. "fed": what
+        this site is in float64 when computed from the program's own values of the sites
+        shown before it; `value - exact` is then the rounding of that segment alone. Ask for
+        no aliases in that mode: a value shown twice is exact the second time. Sites that
+        hold no floating values have no exact value (None).
+        """
+
+
+Run = Callable[[Probe, Collection[str]], tuple[Array, ...]]
+
+
+def exact_run(runner: Runner, call: Call, exact: Exact) -> Run:
+    """Return a run of `call` that shows exact values too where the runner knows them."""
+    if exact != "none" and isinstance(runner, ExactRunner):
+        return partial(runner.run, call, exact=exact)
+    return partial(runner.run, call)

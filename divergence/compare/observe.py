@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from divergence.capture.lockstep import Run, Unmet, lockstep
+from divergence.capture.lockstep import Unmet, lockstep
+from divergence.capture.runner import exact_run
 from divergence.compare.floor import floor_of
 from divergence.compare.measure import measure
 from divergence.compare.tolerance import Tolerance, tolerance_for
+from divergence.load.case import Case
+from divergence.options import Options
 from divergence.records import Array, Match, Measured
 
 
@@ -29,26 +33,25 @@ class Observed:
 
 
 def observe(
-    reference: Run,
-    candidate: Run,
+    case: Case,
     matches: Sequence[Match],
-    tolerance: Tolerance | None,
-    memory: int,
+    asked: Options,
     advance: Callable[[], None] = lambda: None,
 ) -> Observed:
-    """Run both sides once and measure every match.
-
-    tolerance: what `Metrics.violations` counts by; by default that of the pair's dtypes.
-    advance: called after each pair.
-    """
+    """Run both sides once and measure every match; call `advance` after each."""
     found: dict[Match, Measured] = {}
+    tolerance = None
+    if asked.rtol is not None and asked.atol is not None:
+        tolerance = Tolerance(asked.rtol, asked.atol)
+    reference = exact_run(case.reference, case.reference_call, "free" if asked.floor else "none")
+    candidate = partial(case.candidate.run, case.judged_call)
 
     def on_pair(match: Match, ours: Array, theirs: Array, exact: Array | None) -> None:
         found[match] = compare(match, ours, theirs, exact, tolerance)
         advance()
 
     try:
-        together = lockstep(reference, candidate, matches, on_pair, memory)
+        together = lockstep(reference, candidate, matches, on_pair, asked.memory)
     except KeyboardInterrupt:
         return Observed(_ordered(found, matches), None, None, (), 0, interrupted=True)
     return Observed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from divergence.compare.floor import MULTIPLE
 from divergence.diagnose.causes import SEGMENT_CAUSES
@@ -20,8 +20,12 @@ MOST_EXAMINED = 8
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found: culprits the worst first, findings that index them, edits that heal."""
+    """What was found: culprits the worst first, findings that index them, edits that heal.
 
+    introduced: what each segment adds, where that was measured.
+    """
+
+    introduced: Mapping[Match, Introduced] = field(default_factory=dict)
     accused: tuple[Accused, ...] = ()
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
@@ -59,7 +63,7 @@ def diagnose(
     values = means.collect(needed(scene, [a.match for a in examined]))
     examinations = [_examine(scene, a, values, means.inputs) for a in examined]
     claims = {
-        number: _claim(found.explained, accused[number])
+        number: _claim(found.explained)
         for number, found in enumerate(examinations)
         if found.explained
     }
@@ -72,6 +76,7 @@ def diagnose(
         for explained in found.explained
     ]
     return Diagnosis(
+        introduced=introduced,
         accused=accused,
         findings=tuple(sorted(findings, key=lambda f: -f.confidence)),
         ruled_out=_ruled_out(examinations, {f.cause for f in findings}),
@@ -90,7 +95,7 @@ def _examine(
     return examine(found, SEGMENT_CAUSES)
 
 
-def _claim(explained: Sequence[Explained], accused: Accused) -> Claim:
+def _claim(explained: Sequence[Explained]) -> Claim:
     return Claim(
         edits=tuple(e.hypothesis.edit for e in explained),
         segment_before=explained[0].error_before,

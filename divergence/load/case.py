@@ -48,6 +48,11 @@ class Case:
     described: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
     @property
+    def judged_call(self) -> Call:
+        """What the candidate is called with to judge the graph: the reference's own values."""
+        return self.candidate_call if self.shared_call is None else self.shared_call
+
+    @property
     def inputs_differ(self) -> bool:
         """Whether the candidate is fed anything else than the reference."""
         return any(item.own for item in self.inputs)

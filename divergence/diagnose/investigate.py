@@ -1,0 +1,135 @@
+"""Set up what diagnosis needs from a trace: the scene, the fed run, ways to run again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from divergence.capture.onnx_runner import OnnxRunner
+from divergence.capture.runner import exact_run
+from divergence.compare.dtypes import dtype_named
+from divergence.compare.observe import Observed
+from divergence.diagnose.diagnosis import Diagnosis, Means, diagnose
+from divergence.diagnose.edits import Edit
+from divergence.diagnose.introduced import measure_introduced
+from divergence.diagnose.judge import is_ignored
+from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.segments import index
+from divergence.diagnose.suspects import Scene
+from divergence.errors import CaptureError, LoadError
+from divergence.load.case import Case
+from divergence.options import Options
+from divergence.records import Array, Call, Match, Pairing, Program
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# A pair that is doubtful may not bound a segment: feeding it would make an error of its own.
+SURE = 0.9
+
+
+def investigate(
+    case: Case,
+    reference: Program,
+    candidate: Program,
+    pairing: Pairing,
+    observed: Observed,
+    asked: Options,
+) -> Diagnosis:
+    """Measure what each segment introduces, then diagnose."""
+    runner = case.candidate
+    if not isinstance(runner, OnnxRunner) or observed.interrupted or not asked.diagnose:
+        return Diagnosis()
+    call = case.judged_call
+    made = top_values(runner.file.model)
+    given = {site.name for site in candidate.sites if site.kind == "input"}
+    bounds = boundaries(reference, pairing, made | given)
+    fed = [match for match in bounds if match.candidate in made]
+    scene = Scene(reference, candidate, bounds, runner.file.model, case.module)
+    inputs: Mapping[str, Array] = dict(call.kwargs)
+    sites = index(candidate)
+    introduced = measure_introduced(
+        exact_run(case.reference, case.reference_call, "fed"),
+        runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
+        fed,
+        sites,
+        inputs,
+    )
+    means = Means(
+        collect=partial(_collect, case),
+        rerun=partial(_rerun, runner, call),
+        inputs=inputs,
+        expected=_expected(scene, observed, pairing),
+    )
+    return diagnose(scene, introduced, means, lambda site: is_ignored(site, asked.ignore))
+
+
+def top_values(model: ModelProto) -> frozenset[str]:
+    """Return the values made at the top of a graph: those that can be fed."""
+    return frozenset(name for node in model.graph.node for name in node.output if name)
+
+
+def _sizes(program: Program) -> dict[str, int]:
+    """Return the bytes of each value whose shape and type are known."""
+    return {
+        site.name: math.prod(site.shape) * dtype_named(site.dtype).itemsize
+        for site in program.sites
+        if site.shape is not None and site.dtype is not None
+    }
+
+
+def boundaries(reference: Program, pairing: Pairing, values: Collection[str]) -> tuple[Match, ...]:
+    """Return the matches that may bound segments: one for each of the candidate's `values`.
+
+    Of several reference sites with one value the first stands for all.
+    """
+    ours = index(reference)
+    chosen: dict[str, Match] = {}
+    for match in pairing.matches:
+        if match.confidence < SURE or match.candidate not in values:
+            continue
+        known = chosen.get(match.candidate)
+        if known is None or (ours[known.reference].alias_of and not ours[match.reference].alias_of):
+            chosen[match.candidate] = match
+    return tuple(sorted(chosen.values(), key=lambda m: ours[m.reference].order))
+
+
+def _collect(case: Case, names: set[str]) -> dict[str, Array]:
+    """Run the reference once more and keep the values of these sites."""
+    kept: dict[str, Array] = {}
+
+    def probe(site: str, value: Array, exact: Array | None = None) -> None:
+        del exact
+        kept[site] = value.copy()
+
+    case.reference.run(case.reference_call, probe, names)
+    return kept
+
+
+def _rerun(runner: OnnxRunner, call: Call, edits: Sequence[Edit]) -> Mapping[str, Array] | None:
+    """Run the candidate with edits; None where the edited file does not run."""
+    from onnx import ModelProto
+
+    model = ModelProto()
+    model.CopyFrom(runner.file.model)
+    try:
+        for edit in edits:
+            edit.apply(model.graph)
+        return runner.evaluate(model, call)
+    except (KeyError, LoadError, CaptureError):
+        return None
+
+
+def _expected(scene: Scene, observed: Observed, pairing: Pairing) -> dict[str, Array]:
+    """Return the reference's outputs by the candidate's names, in its layout."""
+    values = dict(zip(scene.reference.outputs, observed.reference_outputs or (), strict=False))
+    sites = index(scene.candidate)
+    expected: dict[str, Array] = {}
+    for match in pairing.matches:
+        if match.candidate in scene.candidate.outputs and match.reference in values:
+            value = to_candidate(values[match.reference], match.alignment, sites[match.candidate])
+            if value is not None:
+                expected.setdefault(match.candidate, value)
+    return expected

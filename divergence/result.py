@@ -1,0 +1,227 @@
+"""From the steps' results to one `Report`."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from divergence.capture.onnx_runner import OnnxRunner
+from divergence.compare.observe import Observed
+from divergence.compare.stages import stage_names, summarise
+from divergence.diagnose.diagnosis import Diagnosis
+from divergence.diagnose.examine import distance
+from divergence.diagnose.judge import is_ignored, pair_verdict, sentence, status
+from divergence.load.case import Case
+from divergence.options import Options
+from divergence.records import (
+    Coverage,
+    Culprit,
+    Introduced,
+    Match,
+    Measured,
+    Pair,
+    Pairing,
+    Program,
+    Unpaired,
+    Verdict,
+)
+from divergence.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the steps of a trace left behind, as the result is built from it."""
+
+    case: Case
+    reference: Program
+    candidate: Program
+    pairing: Pairing
+    observed: Observed
+    diagnosis: Diagnosis
+
+
+def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
+    """Judge every pair and the whole, and put the report together."""
+    by_tolerance = asked.rtol is not None
+    pairs = _pairs(steps, asked, by_tolerance)
+    outputs = _outputs(steps, pairs)
+    culprits = () if by_tolerance else tuple(_culprits(steps, pairs))
+    answer = status(pairs, outputs, culprits, by_tolerance)
+    findings = steps.diagnosis.findings
+    text = sentence(answer, pairs, outputs, culprits, findings)
+    return Report(
+        verdict=Verdict(answer, text + _alone(steps, outputs)),
+        partial=steps.observed.interrupted,
+        culprits=culprits,
+        findings=findings,
+        ruled_out=steps.diagnosis.ruled_out,
+        outputs=outputs,
+        pairs=pairs,
+        unpaired=steps.pairing.unpaired,
+        coverage=_coverage(steps, pairs),
+        stages=summarise(pairs),
+        observer_effect={"max_abs": _observer_effect(steps)},
+        reference={**steps.case.reference.describe(), **steps.case.described["reference"]},
+        candidate={**steps.case.candidate.describe(), **steps.case.described["candidate"]},
+        inputs=steps.case.describe_inputs(),
+        environment=environment(),
+        options=asked.describe(),
+        timing=dict(seconds),
+    )
+
+
+def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]:
+    stages = stage_names(steps.reference)
+    sites = {site.name: site for site in steps.reference.sites}
+    return tuple(
+        _pair(
+            measured,
+            steps.diagnosis.introduced.get(measured.match),
+            scope=sites[measured.match.reference].scope,
+            stage=stages[measured.match.reference],
+            order=sites[measured.match.reference].order,
+            by_tolerance=by_tolerance,
+            ignored=is_ignored(measured.match.reference, asked.ignore)
+            or is_ignored(measured.match.candidate, asked.ignore),
+        )
+        for measured in steps.observed.measured
+    )
+
+
+def _pair(
+    measured: Measured,
+    introduced: Introduced | None,
+    *,
+    scope: str,
+    stage: str,
+    order: int,
+    by_tolerance: bool,
+    ignored: bool,
+) -> Pair:
+    match = measured.match
+    verdict, reason = pair_verdict(measured, introduced, by_tolerance)
+    return Pair(
+        reference=match.reference,
+        candidate=match.candidate,
+        reference_scope=scope,
+        stage=stage,
+        order=order,
+        paired_by=match.paired_by,
+        confidence=match.confidence,
+        shape=measured.shape,
+        dtypes=measured.dtypes,
+        alignment=match.alignment,
+        metrics=measured.metrics,
+        floor=measured.floor,
+        introduced=introduced,
+        verdict=verdict,
+        reason=reason,
+        ignored=ignored,
+    )
+
+
+def _outputs(steps: Steps, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Return the pairs that are outputs on both sides, one for each output."""
+    ends, names = set(steps.reference.outputs), set(steps.candidate.outputs)
+    found: dict[str, Pair] = {}
+    for pair in pairs:
+        if pair.candidate in names and pair.reference in ends:
+            found.setdefault(pair.candidate, pair)
+    return tuple(found.values())
+
+
+def _alone(steps: Steps, outputs: Sequence[Pair]) -> str:
+    """Name outputs that one side alone has; they do not change the status."""
+    ours = [n for n in steps.reference.outputs if n not in {p.reference for p in outputs}]
+    theirs = [n for n in steps.candidate.outputs if n not in {p.candidate for p in outputs}]
+    parts = [
+        f"{side} alone has {', '.join(names)}"
+        for side, names in (("the reference", ours), ("the candidate", theirs))
+        if names and outputs
+    ]
+    return f" Not compared: {'; '.join(parts)}." if parts else ""
+
+
+def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
+    """Yield the culprits with the index of the pair that shows each."""
+    positions = {(p.reference, p.candidate): number for number, p in enumerate(pairs)}
+    by_candidate = {p.candidate: number for number, p in reversed(list(enumerate(pairs)))}
+    for accused in steps.diagnosis.accused:
+        match = accused.match
+        number = positions.get(
+            (match.reference, match.candidate), by_candidate.get(match.candidate, -1)
+        )
+        if number < 0:
+            continue
+        yield Culprit(
+            reference=match.reference,
+            reference_scope=pairs[number].reference_scope,
+            candidate=match.candidate,
+            candidate_nodes=accused.nodes,
+            stage=pairs[number].stage,
+            introduced=accused.introduced,
+            pair=number,
+        )
+
+
+def _observer_effect(steps: Steps) -> float:
+    """Return how far the traced run's outputs are from those of the untouched session."""
+    traced, candidate = steps.observed.candidate_outputs, steps.case.candidate
+    if traced is None or not isinstance(candidate, OnnxRunner):
+        return math.nan
+    untouched = candidate.untouched(steps.case.judged_call)
+    return max((distance(a, b) for a, b in zip(untouched, traced, strict=True)), default=0.0)
+
+
+def _coverage(steps: Steps, pairs: Sequence[Pair]) -> Coverage:
+    ours = {s.name for s in steps.reference.sites if not s.constant and s.kind != "input"}
+    theirs = {s.name for s in steps.candidate.sites if not s.constant and s.kind != "input"}
+    compared = [pair for pair in pairs if pair.verdict != "not_comparable"]
+    return Coverage(
+        reference_sites=len(ours),
+        reference_paired=len(ours & {pair.reference for pair in compared}),
+        candidate_sites=len(theirs),
+        candidate_paired=len(theirs & {pair.candidate for pair in compared}),
+    )
+
+
+def visible(pairing: Pairing, candidate: Program) -> tuple[tuple[Match, ...], Pairing]:
+    """Split off the matches whose candidate value no run shows, as unpaired with the reason."""
+    hidden = {entry.site: entry.reason for entry in candidate.unobservable}
+    lost = [match for match in pairing.matches if match.candidate in hidden]
+    gone = {match.candidate for match in lost}
+    unpaired = [
+        replace(entry, reason=hidden.get(entry.site, entry.reason))
+        if entry.side == "candidate"
+        else entry
+        for entry in pairing.unpaired
+    ]
+    unpaired += [Unpaired("candidate", name, hidden[name]) for name in dict.fromkeys(gone)]
+    unpaired += [
+        Unpaired("reference", m.reference, f"its partner {m.candidate}: {hidden[m.candidate]}")
+        for m in lost
+    ]
+    kept = tuple(match for match in pairing.matches if match.candidate not in hidden)
+    return kept, replace(pairing, matches=kept, unpaired=tuple(unpaired))
+
+
+def environment() -> dict[str, Any]:
+    """Return versions of what computed, and of the machine."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    def found(name: str) -> str | None:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return None
+
+    names = ("onnx-divergence", "torch", "onnx", "onnxruntime", "onnxruntime-extensions", "numpy")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        **{name: found(name) for name in names},
+    }

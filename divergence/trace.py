@@ -1,0 +1,53 @@
+"""The table of contents: load, match, run, compare, diagnose, report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from divergence.clock import Clock
+from divergence.errors import Interrupted
+from divergence.options import parse_options
+from divergence.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from divergence.report import Report
+
+
+def trace(
+    model: Any, onnx: Any, inputs: Any, *, progress: Progress | None = None, **options: Any
+) -> Report:
+    """Find where `onnx` stops agreeing with `model`, why, and prove it.
+
+    model: a live `nn.Module`, a `torch.export.ExportedProgram`, a path, a factory
+        (`package.module:callable`), or an ONNX file.
+    onnx: a path or an `onnx.ModelProto`.
+    inputs: a tensor, an array, a tuple, a dict by name, or what the command line takes.
+    progress: hears of each stage. options: the fields of `divergence.options.Options`.
+
+    Raises:
+        DivergenceError: an input or the call is wrong; the message says what to do.
+        Interrupted: Ctrl-C; its `report` holds what was measured, marked partial.
+    """
+    from divergence.compare.observe import observe
+    from divergence.diagnose.investigate import investigate
+    from divergence.load.case import load_case
+    from divergence.matching import match
+    from divergence.result import Steps, build, visible
+
+    asked, clock = parse_options(options), Clock(progress or Silent())
+    with clock.stage("load"):
+        case = load_case(model, onnx, inputs, asked)
+    with clock.stage("match"):
+        reference = case.reference.program(case.reference_call)
+        candidate = case.candidate.program(case.judged_call)
+        pairing = match(reference, candidate)
+        shown, listed = visible(pairing, candidate)
+    with clock.stage("compare", len(shown)):
+        observed = observe(case, shown, asked, clock.advance)
+    with clock.stage("diagnose"):
+        diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
+    steps = Steps(case, reference, candidate, listed, observed, diagnosis)
+    report = build(steps, asked, clock.seconds)
+    if report.partial:
+        raise Interrupted(report)
+    return report
