@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from divergence.errors import InputError, nearest
 from divergence.load.inputs import Given, Inputs
@@ -22,7 +25,6 @@ class Arguments:
     values: Mapping[str, Given]
     onnx: Mapping[str, Given]
     extra: tuple[Parameter, ...] = ()
-    grouped: frozenset[str] = field(default_factory=frozenset)
 
 
 def sort_inputs(inputs: Inputs, signature: Signature, model: OnnxModel) -> Arguments:
@@ -58,7 +60,10 @@ def _in_order(
     positional: Sequence[Given], signature: Signature
 ) -> tuple[dict[str, Given], tuple[Parameter, ...]]:
     takes = [p for p in signature.parameters if not p.keyword_only]
-    if len(positional) > len(takes) and not signature.args:
+    # A list for the one parameter that takes values: what is declared a number takes none.
+    room = sum(p.scalar is None for p in takes)
+    values = sum(np.ndim(given.value) > 0 for given in positional if _is_array(given.value))
+    if (len(positional) > len(takes) or values > room) and not signature.args:
         needed = [p for p in takes if p.required]
         if len(needed) != 1 or needed[0].container is False:
             raise InputError(
@@ -71,6 +76,10 @@ def _in_order(
     extra = tuple(Parameter(f"{signature.args}_{place}") for place in range(more))
     names = [parameter.name for parameter in (*takes, *extra)]
     return dict(zip(names, positional, strict=False)), extra
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
 
 
 def _groups(
@@ -124,15 +133,15 @@ def _is_whole(parameter: Parameter, rest: Mapping[str, Given], model: OnnxModel)
 def _together(parameter: Parameter, members: Mapping[str, Given]) -> Given:
     """Make one argument of its parts: a sequence where the keys count from 0, else a dict."""
     parts: dict[str, Any] = {}
-    nested: dict[str, dict[str, Given]] = {}
     for key, given in members.items():
-        head, dot, tail = key.partition(".")
-        if dot:
-            nested.setdefault(head, {})[tail] = given
-        else:
+        head, dot, _ = key.partition(".")
+        if dot and head not in parts:  # in the order of the user's names: exporters flatten so
+            inside = {
+                k.partition(".")[2]: g for k, g in members.items() if k.startswith(f"{head}.")
+            }
+            parts[head] = _together(Parameter(head), inside).value
+        elif not dot:
             parts[key] = given.value
-    inner = Parameter(parameter.name)
-    parts |= {key: _together(inner, items).value for key, items in nested.items()}
     source = ", ".join(dict.fromkeys(given.source for given in members.values()))
     if _counts(parts):
         return Given(parameter.sequence(parts[str(i)] for i in range(len(parts))), source)
@@ -155,11 +164,26 @@ def _variadic(
     have_values = sum(p.required for p in signature.parameters) - len(waiting)
     unnamed = max(0, have_values - len(declared & {item.name for item in model.inputs}))
     later = names[len(waiting) + unnamed :]
-    if signature.kwargs:
-        return {name: Parameter(name, keyword_only=True) for name in later if name in onnx}
-    start = sum(name.startswith(f"{signature.args}_") for name in values)
     surplus = [name for name in later if name in onnx]
-    return {name: Parameter(f"{signature.args}_{start + i}") for i, name in enumerate(surplus)}
+    by_name = [
+        name for name in surplus if signature.kwargs and not _is_positional(name, signature, model)
+    ]
+    start = sum(name.startswith(f"{signature.args}_") for name in values)
+    in_order = [name for name in surplus if name not in by_name]
+    return {
+        **{name: Parameter(f"{signature.args}_{start + i}") for i, name in enumerate(in_order)},
+        **{name: Parameter(name, keyword_only=True) for name in by_name},
+    }
+
+
+def _is_positional(name: str, signature: Signature, model: OnnxModel) -> bool:
+    """Say whether `forward(*args, **kwargs)` was given this value in order when exported."""
+    if not signature.args:
+        return False
+    if not model.traced:
+        return re.fullmatch(rf"{re.escape(signature.args)}_\d+", name) is not None
+    # That exporter knows no keywords; a wrapper with a declared input names the others itself.
+    return not signature.parameters or not name.isidentifier()
 
 
 def _nobody(name: str, given: Given, signature: Signature, model: OnnxModel) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from divergence.capture.tensors import leaves
 from divergence.errors import InputError, nearest
 from divergence.load.arguments import Arguments, sort_inputs
 from divergence.load.inputs import Given, Inputs
@@ -142,9 +141,21 @@ def _leaves(arguments: Arguments, signature: Signature) -> Iterator[Leaf]:
         if given is None:
             yield Leaf(parameter.name, parameter.default, optional=not parameter.required)
             continue
-        for path, value in leaves(given.value, parameter.name):
+        for path, value in _flat(given.value, parameter.name):
             # An exporter may have made a number an input, or have written it into the file.
             yield Leaf(path, value, optional=isinstance(value, bool | int | float | str | None))
+
+
+def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield what containers hold, in their own order, as exporters flatten them."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}")
+    elif isinstance(value, tuple | list):
+        for place, item in enumerate(value):
+            yield from _flat(item, f"{path}.{place}")
+    else:
+        yield path, value
 
 
 def _links(

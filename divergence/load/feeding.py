@@ -74,8 +74,8 @@ def _cast(array: Array, item: OnnxInput, source: str) -> Array:
     cast = array.astype(target)
     if array.dtype.kind in "iu" and not np.array_equal(cast, array):
         raise InputError(
-            f"'{source}' has values that {target}, the dtype of the ONNX input '{item.name}', "
-            f"cannot hold: {array.min()} to {array.max()}."
+            f"The input from {source} has values from {array.min()} to {array.max()}, which "
+            f"{target}, the dtype of the ONNX input '{item.name}', cannot hold."
         )
     return cast
 
@@ -90,7 +90,7 @@ def _numpy(dtype: str) -> np.dtype[Any]:
 
 
 def _misfit(array: Array, item: OnnxInput, source: str) -> str:
-    got = f"'{source}' is {array.dtype} {list(array.shape)}"
+    got = f"The input from {source} is {array.dtype} {list(array.shape)}"
     wanted = f"the ONNX input {describe(item)}"
     shape = item.shape
     if shape is not None and not same_shape(array.shape, shape):

@@ -59,12 +59,12 @@ def read_inputs(inputs: Any) -> Inputs:
     if isinstance(inputs, str | Path):
         return _read_texts([inputs])
     if isinstance(inputs, Mapping):
-        return Inputs(named={str(k): _given(v, "dict") for k, v in inputs.items()})
+        return Inputs(named={str(k): _given(v, f"value '{k}'") for k, v in inputs.items()})
     if isinstance(inputs, tuple | list):
         if inputs and all(isinstance(item, str | Path) for item in inputs):
             return _read_texts(inputs)
-        return Inputs(tuple(_given(item, "tuple") for item in inputs))
-    return Inputs((_given(inputs, "value"),))
+        return Inputs(tuple(_given(v, f"value {place}") for place, v in enumerate(inputs)))
+    return Inputs((_given(inputs, "the value"),))
 
 
 def _read_texts(texts: Any) -> Inputs:

@@ -8,9 +8,9 @@ is left undecided is an error that lists both sides: a wrong link would look lik
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from divergence.errors import InputError
 from divergence.load.onnx_model import OnnxInput, OnnxModel
 from divergence.load.randoms import Random
 
-_TRIED = 5000  # ways to skip inputs that are looked at before they count as undecided
+_TRIED = 5000  # ways to link that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +190,29 @@ def _only_way(
     leaves: Sequence[Leaf],
     inputs: Sequence[OnnxInput],
 ) -> dict[str, str]:
-    """Skip leaves that were baked into the file, or inputs that the reference has not."""
-    few = min(len(left), len(right))
-    ways = []
-    for some in islice(combinations(range(max(len(left), len(right))), few), _TRIED + 1):
-        chosen = [left[i] for i in some] if len(left) > few else list(left)
-        items = [right[i] for i in some] if len(right) > few else list(right)
-        if _fit_in_order(chosen, items):
-            ways.append({item.name: leaf.name for leaf, item in zip(chosen, items, strict=True)})
+    """Skip leaves that were baked into the file, or inputs that the reference has not; reorder."""
+    ways = [
+        {item.name: leaf.name for leaf, item in zip(*way, strict=True)}
+        for way in islice(_ways(left, right), _TRIED)
+        if _fit_in_order(*way)
+    ]
     if len(ways) == 1:
         return ways[0]
+    if not ways and len(left) == len(right):  # the first misfit is an error of its own, later
+        return {item.name: leaf.name for leaf, item in zip(left, right, strict=True)}
     reason = f"{len(ways)} ways fit" if ways else "no shapes and dtypes fit"
     raise _undecided(reason, leaves, inputs)
+
+
+def _ways(
+    left: Sequence[Leaf], right: Sequence[OnnxInput]
+) -> Iterator[tuple[Sequence[Leaf], Sequence[OnnxInput]]]:
+    if len(left) > len(right):
+        yield from ((some, right) for some in combinations(left, len(right)))
+    elif len(left) < len(right):
+        yield from ((left, some) for some in combinations(right, len(left)))
+    else:
+        yield from ((some, right) for some in permutations(left))
 
 
 def _undecided(reason: str, leaves: Sequence[Leaf], inputs: Sequence[OnnxInput]) -> InputError:
