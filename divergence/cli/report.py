@@ -8,10 +8,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from divergence.cli import tracing
 from divergence.cli.codes import code_of
 from divergence.cli.show import write_and_show
+
+if TYPE_CHECKING:
+    from divergence.options import Options
+    from divergence.report import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
     asked = {name: getattr(arguments, name) for name in ("rtol", "atol", "ignore")}
     judged = any(value is not None for value in asked.values())
     if judged:
-        from divergence.compare.rejudge import rejudge
-
-        options = parse_options(asked)
-        report = rejudge(report, rtol=options.rtol, atol=options.atol, ignore=options.ignore)
-        report = replace(report, options={**report.options, **options.describe()})
+        report = _judged_again(report, parse_options(asked))
     home = folder if folder.is_dir() else folder.parent
     output = Path(arguments.output) if arguments.output else None if judged else home
     write_and_show(report, output, html=not arguments.no_html, quiet=arguments.quiet)
     return code_of(report)
+
+
+def _judged_again(report: Report, asked: Options) -> Report:
+    from divergence.diagnose.rejudge import Criteria, rejudge
+
+    criteria = Criteria(asked.rtol, asked.atol, asked.ignore)
+    answer = rejudge(report, criteria)
+    return replace(answer, options={**report.options, **asked.describe()})

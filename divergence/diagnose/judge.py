@@ -71,7 +71,7 @@ def status(
     bad = {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}
     if any(pair.verdict in bad for pair in judged):
         return Status.DIVERGENT
-    if not outputs:
+    if not counted:
         return Status.INCONCLUSIVE
     everything = [pair for pair in pairs if not pair.ignored]
     if all(pair.verdict == PairVerdict.IDENTICAL for pair in everything):
@@ -85,14 +85,15 @@ def sentence(
     outputs: Sequence[Pair],
     culprits: Sequence[Culprit],
     findings: Sequence[Finding],
+    bound: str = "the floor",
 ) -> str:
-    """Return the answer as one sentence with its figures."""
+    """Return the answer as one sentence with its figures. bound: what the pairs are within."""
     worst = max((p.metrics.max_abs for p in outputs), default=float("nan"))
     if answer is Status.IDENTICAL:
         return f"Identical: all {len(pairs)} pairs hold the same values."
     if answer is Status.ROUNDING:
         return (
-            f"Rounding: all {len(pairs)} pairs are within the floor; "
+            f"Rounding: all {len(pairs)} pairs are within {bound}; "
             f"the outputs differ by {worst:.2g} at most{_grown(pairs)}."
         )
     if answer is Status.INCONCLUSIVE:
@@ -104,6 +105,15 @@ def sentence(
     )
     where = f"from {bad.reference} on" if bad else "at the outputs"
     return f"Divergent {where}: the outputs differ by {worst:.2g} at most."
+
+
+def tolerances(rtol: float, atol: float) -> str:
+    """Return tolerances as the sentence names them, in place of the floor.
+
+    >>> tolerances(1e-3, 1e-5)
+    'rtol 0.001 and atol 1e-05'
+    """
+    return f"rtol {rtol:g} and atol {atol:g}"
 
 
 def _grown(pairs: Sequence[Pair]) -> str:
@@ -123,6 +133,8 @@ def _inconclusive(pairs: Sequence[Pair], outputs: Sequence[Pair]) -> str:
     bad = next((p for p in outputs if p.verdict == PairVerdict.NOT_COMPARABLE), None)
     if bad is not None:
         return f"Inconclusive: the output {bad.candidate} cannot be compared ({bad.reason})."
+    if outputs and all(pair.ignored for pair in outputs):
+        return "Inconclusive: every output is ignored, so nothing speaks for the whole."
     return "Inconclusive: no output of one side could be paired with one of the other."
 
 
@@ -141,7 +153,7 @@ def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequenc
     if cause is None:
         cause = next((f for f in findings if f.culprit is None and f.proof), None)
     text = f"{start}`{place}` adds {size}"
-    text += f": {cause.explanation}." if cause else "; no known cause explains it."
+    text += f": {cause.explanation.rstrip('.')}." if cause else "; no known cause explains it."
     if cause and cause.proof:
         proof = cause.proof
         text += f" Undone: error {proof.error_before:.2g} becomes {proof.error_after:.2g}."

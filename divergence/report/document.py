@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from divergence.records import Finding, Pair, Proof, Report, RuledOut, Status, Unpaired
+from divergence.records import Finding, Pair, Proof, Report, RuledOut, Status, Unpaired, Verdict
 from divergence.report import growth, words
 from divergence.report.growth import Growth
 
@@ -94,7 +94,7 @@ def build(report: Report) -> Document:
     return Document(
         status=report.verdict.status,
         headline=HEADLINES[report.verdict.status],
-        sentence=words.printable(report.verdict.sentence),
+        sentence=_sentence(report.verdict),
         partial=report.partial,
         title=f"{_name(report.reference)} against {_name(report.candidate)}",
         glance=_glance(report),
@@ -121,6 +121,14 @@ def _glance(report: Report) -> Facts:
         ("of the reference's sites", words.percent(c.reference_paired, c.reference_sites)),
         ("of the candidate's sites", words.percent(c.candidate_paired, c.candidate_sites)),
     )
+
+
+def _sentence(verdict: Verdict) -> str:
+    """Return the sentence without the status before it: the headline says that already."""
+    status, colon, rest = words.printable(verdict.sentence).partition(": ")
+    if not colon or status.lower() != verdict.status.value:
+        return words.printable(verdict.sentence)
+    return rest[:1].upper() + rest[1:]
 
 
 def _suspects(report: Report) -> tuple[Suspect, ...]:

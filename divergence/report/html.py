@@ -22,7 +22,8 @@ SCRIPTS = ("format.js", "table.js", "chart.js", "page.js")  # each uses those be
 
 def render(document: Document) -> str:
     """Return `report.html`."""
-    return f"<!doctype html>\n{tag('html', _head(document), _body(document), at={'lang': 'en', 'class': 'divergence'})}\n"
+    page = tag("html.divergence", _head(document), _body(document), at={"lang": "en"})
+    return f"<!doctype html>\n{page}\n"
 
 
 def _head(document: Document) -> Markup:
