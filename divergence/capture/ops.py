@@ -50,13 +50,14 @@ _UNDECLARED = {
 class Op:
     """What is known of an operator before it runs.
 
-    name: without overload, leading and trailing underscores.
-    parameters: argument names in schema order. written: those that it writes to; where `when`
-    is set, only if that argument is true. random: draws from a generator.
+    name: without overload, leading and trailing underscores. parameters: argument names in
+    schema order. defaults: of those that have one; a call leaves them out. written: those
+    that it writes to; where `when` is set, only if that argument is true. random: draws from a generator.
     """
 
     name: str
     parameters: tuple[str, ...]
+    defaults: dict[str, Any]
     written: tuple[str, ...]
     when: str | None
     random: bool
@@ -78,13 +79,14 @@ class Op:
         """Return whether a call with these arguments gives random values."""
         if not self.random:
             return False
-        given = self.arguments(args, kwargs)
+        given = self.defaults | self.arguments(args, kwargs)
         return bool(given.get("dropout_p", 1)) and bool(given.get("train", True))
 
     def attributes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments that are no tensors, by schema name, as plain values."""
-        given = self.arguments(args, kwargs).items()
-        return {name: plain(value) for name, value in given if not _holds_tensor(value)}
+        given = self.arguments(args, kwargs)
+        given = {name: given.get(name, self.defaults.get(name)) for name in self.parameters}
+        return {name: plain(value) for name, value in given.items() if not _holds_tensor(value)}
 
     def operands(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
         """Yield the tensors among the arguments, in schema order, lists flattened."""
@@ -106,6 +108,7 @@ def op_of(func: OpOverload) -> Op:
     return Op(
         name=common_name(packet),
         parameters=tuple(a.name for a in schema.arguments),
+        defaults={a.name: a.default_value for a in schema.arguments if a.has_default_value()},
         written=written or undeclared,
         when=None if written else when,
         random=Tag.nondeterministic_seeded in func.tags,
@@ -141,11 +144,11 @@ def plain(value: Any) -> Any:
 class Listener(Protocol):
     """What is told of module calls and operators while a model runs."""
 
-    def enter(self, frame: Frame, arguments: list[Tensor]) -> None:
-        """Learn that a module call begins."""
+    def enter(self, frame: Frame, arguments: Any) -> None:
+        """Learn that a module call begins, with any structure that holds its tensors."""
 
-    def leave(self, frame: Frame, outputs: list[Tensor]) -> None:
-        """Learn that it ended."""
+    def leave(self, frame: Frame, output: Any) -> None:
+        """Learn that it ended, and what it returned."""
 
     def op(
         self,
@@ -154,7 +157,7 @@ class Listener(Protocol):
         number: int,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        outputs: list[Tensor],
+        result: Any,
     ) -> None:
         """Learn that an operator ran; `number` counts those of its name in this module call."""
 
@@ -182,6 +185,11 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._before_write = before_write
         self._execute = execute
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare the wrapper against torch.compile, which imports Dynamo for two seconds."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: OpOverload,
@@ -200,7 +208,7 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         frame = self._scopes.top
         if frame is not None:
             number = frame.count(op.name)
-            self._listener.op(frame, op, number, args, kwargs, list(_tensors((result,))))
+            self._listener.op(frame, op, number, args, kwargs, result)
         return result
 
 

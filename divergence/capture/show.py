@@ -6,35 +6,61 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.survey import indexed
-from divergence.capture.tensors import to_array
+from divergence.capture.tensors import tensors, to_array
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from divergence.capture.exact import Shadows
     from divergence.capture.hooks import Frame
     from divergence.capture.ops import Op
     from divergence.capture.runner import Probe
 
 
 class Show:
-    """Names each value as it appears and shows it at that moment, if it is wanted."""
+    """Names each value as it appears and shows it at that moment, if it is wanted.
 
-    def __init__(self, probe: Probe | None, wanted: frozenset[str]) -> None:
+    shadows: where the exact values are, if the probe is to see them; fed: after the probe
+    saw a value, the exact run goes on from that value.
+    raised: what the probe raised.
+    """
+
+    def __init__(
+        self,
+        probe: Probe | None,
+        wanted: frozenset[str],
+        shadows: Shadows | None = None,
+        *,
+        fed: bool = False,
+    ) -> None:
+        self.raised: BaseException | None = None
         self._probe = probe
         self._wanted = wanted
         self._first = {name.split("[")[0] for name in wanted}
+        self._shadows = shadows
+        self._fed = fed
 
     def value(self, name: str, tensor: Tensor) -> None:
         """Show one value, if it is wanted."""
-        if self._probe is not None and name in self._wanted:
-            self._probe(name, to_array(tensor))
+        if self._probe is None or name not in self._wanted:
+            return
+        shadows = self._shadows if tensor.is_floating_point() or tensor.is_complex() else None
+        exact = to_array(shadows.of(tensor)) if shadows else None
+        try:
+            self._probe(name, to_array(tensor), exact)
+        except BaseException as error:
+            self.raised = error
+            raise
+        if shadows and self._fed:
+            shadows.reset(tensor)
 
-    def enter(self, frame: Frame, arguments: list[Tensor]) -> None:
+    def enter(self, frame: Frame, arguments: Any) -> None:
         """Nothing to show yet."""
 
-    def leave(self, frame: Frame, outputs: list[Tensor]) -> None:
+    def leave(self, frame: Frame, output: Any) -> None:
         """Show the outputs of a module call."""
-        self._all(frame.label, outputs)
+        if frame.label in self._first:
+            self._all(frame.label, tensors(output))
 
     def op(
         self,
@@ -43,14 +69,13 @@ class Show:
         number: int,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        outputs: list[Tensor],
+        result: Any,
     ) -> None:
         """Show what an operator made."""
         name = f"{frame.label}::{op.name}#{number}"
         if name in self._first:
-            self._all(name, outputs or op.mutated(args, kwargs))
+            self._all(name, tensors(result) or op.mutated(args, kwargs))
 
     def _all(self, name: str, outputs: list[Tensor]) -> None:
-        if name in self._first:
-            for index, tensor in enumerate(outputs):
-                self.value(indexed(name, index), tensor)
+        for index, tensor in enumerate(outputs):
+            self.value(indexed(name, index), tensor)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import operator
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.jit import ScriptModule
 
 from divergence.capture.dataflow import storage_key
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 # Objects that a model's attributes lead to; beyond these nothing is followed.
 MOST_OBJECTS = 20_000
 
+_SIMPLE = frozenset({str, bytes, int, float, complex, bool, type(None), torch.Size, torch.dtype})
 _OPAQUE = (
     type, FunctionType, MethodType, BuiltinFunctionType, ModuleType, str, bytes, int, float,
-    complex, bool, torch.dtype, torch.device, torch.Size, np.ndarray, torch.Generator,
+    torch.dtype, torch.device, np.ndarray, torch.Generator, nn.Module,
 )  # fmt: skip
+
+# What every module has: hooks, which a forward does not change, and the dicts saved by name.
+_MODULE_INTERNALS = frozenset(vars(nn.Module()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class RandomState:
     @classmethod
     def now(cls) -> RandomState:
         """Return the states as they are."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else ()
+        cuda = torch.cuda.get_rng_state_all() if _cuda_in_use() else ()
         numpy = np.random.get_state(legacy=False)  # noqa: NPY002  the generator models use
         assert isinstance(numpy, dict)
         return cls(torch.get_rng_state(), tuple(cuda), numpy, random.getstate())
@@ -59,18 +67,22 @@ class Originals:
     """
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
-        self._guarded = {storage_key(t): t for t in tensors}
+        self._versions = [(t, t._version) for t in tensors]  # noqa: SLF001
         self._kept: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
-        self._versions = [(t, t._version) for t in self._guarded.values()]  # noqa: SLF001
 
     def keep(self, written: list[Tensor]) -> None:
         """Keep what these tensors hold, where they belong to the model."""
         for tensor in written:
             key = storage_key(tensor)
-            if key is None or key not in self._guarded or key in self._kept:
+            if key not in self._guarded or key in self._kept:
                 continue
             storage = tensor.untyped_storage()
             self._kept[key] = (storage, storage.clone())  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _guarded(self) -> set[int]:
+        keys = (storage_key(tensor) for tensor, _ in self._versions)
+        return {key for key in keys if key is not None}
 
     def restore(self) -> list[str]:
         """Put all values back; return what changed without being seen."""
@@ -84,14 +96,22 @@ class Originals:
 
 
 class Attributes:
-    """What modules keep between calls: attributes, buffers and containers, by reference."""
+    """What modules keep between calls: attributes, buffers and containers, by reference.
+
+    tensors: all that the model holds, by qualified name.
+    complete: False where the model leads to more than `MOST_OBJECTS` objects.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.tensors: dict[str, Tensor] = {}
-        self.complete = True
         self._saved: list[tuple[Any, Any]] = []
-        self._seen: set[int] = set()
-        self._walk(vars(model), "")
+        self._pending: list[tuple[str, Any]] = []
+        self._seen: dict[int, Any] = {}
+        for name, module in model.named_modules():
+            if not isinstance(module, ScriptModule):
+                self._open_module(name, module)
+        self._walk()
+        self.complete = not self._pending
 
     def restore(self) -> None:
         """Let every attribute refer to what it did, in the same containers."""
@@ -99,30 +119,39 @@ class Attributes:
             if isinstance(container, list):
                 if not _same_items(container, content):
                     container[:] = content
-            elif isinstance(container, dict):
-                if not _same_entries(container, content):
+            elif isinstance(container, set):
+                if container != content:
                     container.clear()
                     container.update(content)
-            elif container != content:
+            elif list(container) != list(content) or not _same_items(
+                container.values(), content.values()
+            ):
                 container.clear()
                 container.update(content)
 
-    def _walk(self, root: Any, root_path: str) -> None:
-        pending = [(root, root_path)]
-        while pending:
-            value, path = pending.pop()
+    def _open_module(self, name: str, module: nn.Module) -> None:
+        own = vars(module)
+        for container in (own, own["_parameters"], own["_buffers"], own["_modules"]):
+            self._saved.append((container, container.copy()))
+        for held in (own["_parameters"], own["_buffers"]):
+            for key, tensor in held.items():
+                if tensor is not None:
+                    self.tensors[f"{name}.{key}" if name else key] = tensor
+        for key, value in own.items():
+            if key not in _MODULE_INTERNALS and type(value) not in _SIMPLE:
+                self._pending.append((f"{name}.{key}" if name else key, value))
+
+    def _walk(self) -> None:
+        """Follow what attributes lead to, through containers and plain objects."""
+        while self._pending and len(self._seen) < MOST_OBJECTS:
+            path, value = self._pending.pop()
             if isinstance(value, torch.Tensor):
                 self.tensors.setdefault(path, value)
-                continue
-            if value is None or isinstance(value, _OPAQUE) or id(value) in self._seen:
-                continue
-            if len(self._seen) >= MOST_OBJECTS:
-                self.complete = False
-                return
-            self._seen.add(id(value))
-            pending.extend(reversed(list(self._open(value, path))))
+            elif not isinstance(value, _OPAQUE) and id(value) not in self._seen:
+                self._seen[id(value)] = value
+                self._pending.extend(self._open(path, value))
 
-    def _open(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
+    def _open(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
         """Save what a container or an object holds, and yield that with its name."""
         if isinstance(value, dict | list | set):
             self._saved.append((value, value.copy()))
@@ -131,11 +160,11 @@ class Attributes:
             entries = list(value.items())
         elif isinstance(value, list | tuple):
             entries = list(enumerate(value))
-        elif hasattr(value, "__dict__") and isinstance(vars(value), dict):
-            entries = [("", vars(value))]
+        elif isinstance(getattr(value, "__dict__", None), dict):
+            yield path, vars(value)
         for key, item in entries:
-            hidden = key in {"_parameters", "_buffers", "_modules", ""}
-            yield item, path if hidden else f"{path}.{key}" if path else str(key)
+            if type(item) not in _SIMPLE:
+                yield f"{path}.{key}", item
 
 
 @contextmanager
@@ -166,10 +195,9 @@ def same_state(model: nn.Module, start: RandomState, notes: set[str]) -> Iterato
         notes.update(originals.restore())
 
 
-def _same_items(now: list[Any], then: list[Any]) -> bool:
-    return len(now) == len(then) and all(a is b for a, b in zip(now, then, strict=True))
+def _cuda_in_use() -> bool:
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
-def _same_entries(now: dict[Any, Any], then: dict[Any, Any]) -> bool:
-    same_keys = len(now) == len(then) and all(a == b for a, b in zip(now, then, strict=True))
-    return same_keys and all(now[key] is then[key] for key in then)
+def _same_items(now: Collection[Any], then: Collection[Any]) -> bool:
+    return len(now) == len(then) and all(map(operator.is_, now, then))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.dataflow import Dataflow, storage_key
-from divergence.capture.tensors import dtype_name
+from divergence.capture.hooks import plain_attributes
+from divergence.capture.tensors import dtype_name, tensors
 from divergence.records import Site, SiteKind
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class Survey:
         draft = self._draft(name, "input", "input", None, tensor)
         self._flow.made(tensor, draft)
 
-    def enter(self, frame: Frame, arguments: list[Tensor]) -> None:
+    def enter(self, frame: Frame, arguments: Any) -> None:
         """Note what a module call is given."""
-        self._arguments[frame] = self._read(arguments)
+        self._arguments[frame] = self._read(tensors(arguments))
         self._weights[frame] = {}
 
     def op(
@@ -99,9 +100,10 @@ class Survey:
         number: int,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        outputs: list[Tensor],
+        result: Any,
     ) -> None:
         """Draft the sites of an operator that ran."""
+        outputs = tensors(result)
         operands = list(op.operands(args, kwargs))
         written = op.mutated(args, kwargs)
         sources, weights = self._read(operands)
@@ -132,15 +134,16 @@ class Survey:
             if index == 0:
                 self._change(written, draft)
 
-    def leave(self, frame: Frame, outputs: list[Tensor]) -> None:
+    def leave(self, frame: Frame, output: Any) -> None:
         """Draft the sites of a module call that ended."""
         arguments, _ = self._arguments.pop(frame)
         weights = list(self._weights.pop(frame))
-        for index, tensor in enumerate(outputs):
+        kind, settings = type(frame.module).__name__, plain_attributes(frame.module)
+        for index, tensor in enumerate(tensors(output)):
             maker = self._flow.maker(tensor)
-            site = self._draft(indexed(frame.label, index), "module", frame.kind, frame, tensor)
+            site = self._draft(indexed(frame.label, index), "module", kind, frame, tensor)
             site.inputs, site.weights = arguments, weights
-            site.attributes = dict(frame.attributes)
+            site.attributes = settings
             if not isinstance(maker, Draft):
                 site.constant = True
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def convert(value: Any, change: Callable[[Any], Any]) -> Any:
     """Return the structure of tuples, lists and mappings with `change` applied to each leaf."""
     if isinstance(value, Mapping):
         return {key: convert(item, change) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*[convert(item, change) for item in value])
     if isinstance(value, tuple | list):
         return type(value)([convert(item, change) for item in value])
     return change(value)
@@ -53,6 +56,8 @@ def tensors(value: Any) -> list[Tensor]:
 
     if isinstance(value, Tensor):
         return [value]
+    if type(value) in {tuple, list}:
+        return [tensor for item in value for tensor in tensors(item)]
     return [leaf for _, leaf in leaves(value) if isinstance(leaf, Tensor)]
 
 
@@ -66,13 +71,10 @@ def to_array(tensor: Tensor) -> Array:
 
     bfloat16 and the 8-bit floats come as the types of `ml_dtypes`.
     """
-    tensor = tensor.detach()
-    if tensor.is_quantized:
-        tensor = tensor.dequantize()
-    if tensor.layout.__str__() != "torch.strided":
-        tensor = tensor.to_dense()
-    tensor = tensor.cpu().resolve_conj().resolve_neg()
-    array = _extended(tensor) if dtype_name(tensor) in _extended_types() else tensor.numpy()
+    try:
+        array: Array = tensor.numpy()
+    except (RuntimeError, TypeError):
+        array = _unusual(tensor)
     array.flags.writeable = False
     return array
 
@@ -89,14 +91,24 @@ def to_tensor(array: Any) -> Tensor:
     return torch.from_numpy(np.array(array, order="C"))
 
 
-def _extended(tensor: Tensor) -> Array:
+def _unusual(tensor: Tensor) -> Array:
+    """Return the array of a tensor that numpy cannot take as it is."""
     import torch
 
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    tensor = tensor.cpu().resolve_conj().resolve_neg()
+    if dtype_name(tensor) not in _extended_types():
+        return tensor.numpy()
     bits = torch.int16 if tensor.element_size() == 2 else torch.int8
     array: Array = tensor.view(bits).numpy()
     return array.view(_extended_types()[dtype_name(tensor)])
 
 
+@cache
 def _extended_types() -> dict[str, np.dtype[Any]]:
     import ml_dtypes
 

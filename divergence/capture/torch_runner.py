@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from divergence.capture.hooks import ROOT, Scopes, module_hooks
+from divergence.capture.exact import Shadows
+from divergence.capture.hooks import ROOT, Scopes, argument_hooks, module_hooks
 from divergence.capture.ops import Listener, OpMode
 from divergence.capture.show import Show
 from divergence.capture.state import Attributes, RandomState, same_state
@@ -21,7 +22,7 @@ from divergence.records import Array, Call, Program, Weight
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from divergence.capture.runner import Probe
+    from divergence.capture.runner import Exact, Probe
 
 
 class TorchRunner:
@@ -36,19 +37,20 @@ class TorchRunner:
         self._ops = ops
         self._start = RandomState.now()
         self._notes: set[str] = set()
+        self.fallbacks: dict[str, str] = {}
         self._last: tuple[Call, Program] | None = None
 
     def program(self, call: Call) -> Program:
         """Return the sites of one run and what each reads; no values are kept."""
         if self._last and self._last[0] is call:
             return self._last[1]
-        weights = dict(Attributes(self._model).tensors)
+        weights = _weights(self._model)
         survey = Survey(weights.items())
         args, kwargs = self._arguments(call)
         names = self._input_names(args, kwargs)
         for name, tensor in names.items():
             survey.take_input(name, tensor)
-        output = self._forward(args, kwargs, survey, settings=True)
+        output = self._forward(args, kwargs, survey, argument_hooks)
         found = [path for path, leaf in leaves(output) if isinstance(leaf, torch.Tensor)]
         program = Program(
             sites=survey.sites(ops=self._ops),
@@ -60,11 +62,15 @@ class TorchRunner:
         return program
 
     def run(
-        self, call: Call, probe: Probe | None = None, sites: Collection[str] | None = None
+        self,
+        call: Call,
+        probe: Probe | None = None,
+        sites: Collection[str] | None = None,
+        exact: Exact = "none",
     ) -> tuple[Array, ...]:
         """Run once and return the outputs; `probe` sees the values of `sites` as they appear.
 
-        Without `sites` it sees all but aliases.
+        Without `sites` it sees all but aliases. `exact` as `ExactRunner` says.
 
         Raises:
             InputError: the call does not fit the model.
@@ -72,11 +78,13 @@ class TorchRunner:
         """
         if probe is not None and sites is None:
             sites = [site.name for site in self.program(call).sites if site.alias_of is None]
-        show = Show(probe, frozenset(sites or ()))
+        shadows = None if exact == "none" else Shadows(Attributes(self._model).tensors.values())
+        show = Show(probe, frozenset(sites or ()), shadows, fed=exact == "fed")
         args, kwargs = self._arguments(call)
         for name, tensor in self._input_names(args, kwargs).items():
             show.value(name, tensor)
-        output = self._forward(args, kwargs, show)
+        output = self._forward(args, kwargs, show, shadows=shadows)
+        self.fallbacks |= shadows.fallbacks if shadows else {}
         return tuple(
             to_array(leaf).copy() for _, leaf in leaves(output) if isinstance(leaf, torch.Tensor)
         )
@@ -101,18 +109,22 @@ class TorchRunner:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         listener: Listener,
-        settings: bool = False,
+        hooks: Callable[[nn.Module, Scopes], AbstractContextManager[None]] = module_hooks,
+        shadows: Shadows | None = None,
     ) -> Any:
         scopes = Scopes(listener)
+        execute = shadows.execute if shadows else None
         with ExitStack() as stack:
             originals = stack.enter_context(same_state(self._model, self._start, self._notes))
-            stack.enter_context(module_hooks(self._model, scopes, attributes=settings))
-            stack.enter_context(OpMode(scopes, listener, originals.keep))
+            stack.enter_context(hooks(self._model, scopes))
+            stack.enter_context(OpMode(scopes, listener, originals.keep, execute))
             try:
                 return self._model(*args, **kwargs)
             except DivergenceError:
                 raise
             except Exception as error:
+                if isinstance(listener, Show) and listener.raised:
+                    raise listener.raised from None
                 raise _failure(self._model, scopes, error) from error
 
     def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -140,6 +152,15 @@ class TorchRunner:
         modules = {name for name, _ in self._model.named_modules()}
         found = [(path, leaf) for path, leaf in leaves(bound) if isinstance(leaf, torch.Tensor)]
         return {f"<input>.{path}" if path in modules else path: leaf for path, leaf in found}
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return parameters, buffers and other tensors held; tied ones under each name."""
+    return {
+        **dict(model.named_parameters(remove_duplicate=False)),
+        **dict(model.named_buffers(remove_duplicate=False)),
+        **Attributes(model).tensors,
+    }
 
 
 def _weight(name: str, tensor: Tensor) -> Weight:
