@@ -118,8 +118,9 @@ class Program:
     sites: in execution order, inputs first.
     weights: by name.
     outputs: site names of the outputs, in order; output_names: what users call them.
-    unobservable: values of the user's file that cannot be seen in the traced graph
-        (swallowed by a fusion, an opaque layout, a type without observer), with the reason.
+    unobservable: those of the sites that no run shows, with the reason: values of the user's
+        file that are not in the traced graph (swallowed by a fusion, an opaque layout), or of a
+        type without observer.
     """
 
     sites: tuple[Site, ...]

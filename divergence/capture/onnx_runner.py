@@ -71,6 +71,7 @@ class OnnxRunner:
         self.settings = Settings(provider, optimization, threads, folder, disabled_optimizers)
         self._by_observers = observe != "outputs" and observers.available()
         self._lock = RLock()
+        self._last: tuple[object, Program] | None = None
 
     def program(self, call: Call) -> Program:
         """Return the values of the file as sites, the same at every level of optimisation.
@@ -78,10 +79,11 @@ class OnnxRunner:
         `unobservable` names the sites that no run shows, and why. A model with loops or
         branches is run once, to know which turns are taken.
         """
-        shapes = {name: value.shape for name, value in self._feeds(call).items()}
         trace = self._trace
-        hidden = (Unpaired("candidate", site, reason) for site, reason in trace.hidden.items())
-        program = replace(onnx_program(self.file, shapes), unobservable=tuple(hidden))
+        program = self._program(self._feeds(call))
+        hidden = {**trace.hidden, **_formless(program, trace)}
+        listed = tuple(Unpaired("candidate", site, reason) for site, reason in hidden.items())
+        program = replace(program, unobservable=listed)
         if any(tap.body for tap in trace.taps) or _is_open(program, trace):
             self.run(call, survey := Survey())
             program = unrolled(program, survey)
@@ -99,7 +101,8 @@ class OnnxRunner:
         feeds = self._feeds(call)
         if probe is None:
             return tuple(self._plain.run(feeds))
-        show = Show(probe, sites, self._trace.members)
+        shapes = {site.name: site.shape for site in self._program(feeds).sites}
+        show = Show(probe, sites, self._trace.members, shapes)
         for name, value in feeds.items():
             show.input(name, value)
         return tuple(self._tracer.run(feeds, show))
@@ -173,6 +176,14 @@ class OnnxRunner:
         with self._lock:
             return self._made
 
+    def _program(self, feeds: Mapping[str, Array]) -> Program:
+        """The file's program for inputs of these shapes; the last one is kept."""
+        key = tuple((name, value.shape) for name, value in feeds.items())
+        with self._lock:
+            if self._last is None or self._last[0] != key:
+                self._last = key, onnx_program(self.file, dict(key))
+            return self._last[1]
+
     @cached_property
     def _rewritten(self) -> tuple[Session | None, Deployed]:
         """The graph that is traced, and the session that it was taken from, if it serves."""
@@ -211,6 +222,17 @@ class OnnxRunner:
 
     def _feeds(self, call: Call) -> dict[str, Array]:
         return feeds_of(self.file.model, call, self.name)
+
+
+def _formless(program: Program, trace: Trace) -> dict[str, str]:
+    """Return values that exist in another arrangement, but whose own shape is not known."""
+    shapes = {site.name: site.shape for site in program.sites}
+    return {
+        member.site: "ONNX Runtime keeps it in another shape, and its own is not known"
+        for members in trace.members.values()
+        for member in members
+        if any(step.axes is None and shapes.get(step.like) is None for step in member.steps)
+    }
 
 
 def _is_open(program: Program, trace: Trace) -> bool:

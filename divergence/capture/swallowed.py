@@ -46,6 +46,8 @@ def _inside(value: str, other: Wiring) -> str:
     if value not in other.producers:
         return "ONNX Runtime removed it"
     node = other.producers[value][1]
+    while node.op_type == "ReorderOutput" and node.input[0] in other.producers:
+        node = other.producers[node.input[0]][1]
     domain = f"{node.domain}::" if node.domain else ""
     return (
         f"ONNX Runtime rewrote it: it is computed within, or laid out otherwise for, the node "

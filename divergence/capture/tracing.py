@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from divergence.capture import observers
 from divergence.capture.blocked import Place
 from divergence.capture.deployed import Deployed
+from divergence.capture.movements import Step, origin
+from divergence.capture.onnx_graph import wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_tensors import Stored, element_of
 from divergence.capture.surgery import Tap, declared
@@ -23,16 +25,25 @@ _FLOAT = 1  # the only element type that exists in blocked layout
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A site that is shown by a tap. alias: only where it is asked for by name."""
+
+    site: str
+    alias: bool = False
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The taps of a graph.
 
-    members: sites that hold the very same value, in order, by the first of them: a tap's site or
-        an input.
+    members: the sites that hold a tap's or an input's elements, by the site of that: itself,
+        its aliases, and values that the runtime keeps in this arrangement alone.
     hidden: sites that no tap shows, and why.
     """
 
     taps: tuple[Tap, ...]
-    members: Mapping[str, tuple[str, ...]]
+    members: Mapping[str, tuple[Member, ...]]
     hidden: Mapping[str, str]
 
 
@@ -45,27 +56,49 @@ def plan(
     are observers, not outputs.
     """
     groups = _same_values(program.sites)
-    lost = reasons(own, graph)
-    taps: list[Tap] = []
-    hidden: dict[str, str] = {}
     sites = {site.name: site for site in program.sites}
-    for root, members in groups.items():
-        if sites[root].kind == "input":
-            continue
-        place = next((graph.places[name] for name in members if name in graph.places), None)
-        if place is None:
-            hidden.update({name: lost.get(name, _REMOVED) for name in members})
-        else:
-            taps.append(_tap(sites[root], place))
-    taps = _typed(taps, graph, settings)
-    seen = []
-    for tap in taps:
+    places = {root: _place(names, graph.places) for root, names in groups.items()}
+    found = [_tap(sites[root], place) for root, place in places.items() if place is not None]
+    taps, hidden = [], {}
+    for tap in _typed(found, graph, settings):
         reason = _refused(tap, by_observers)
         if reason:
             hidden.update(dict.fromkeys(groups[tap.site], reason))
         else:
-            seen.append(tap)
-    return Trace(tuple(seen), groups, hidden)
+            taps.append(tap)
+    shown = {tap.site for tap in taps} | {s.name for s in program.sites if s.kind == "input"}
+    lost = [root for root, place in places.items() if place is None and root not in shown]
+    members = {root: _members(groups[root]) for root in groups if root in shown}
+    hidden.update(_recover(own, graph, lost, groups, members))
+    return Trace(tuple(taps), members, hidden)
+
+
+def _recover(
+    own: ModelProto,
+    graph: Deployed,
+    lost: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    members: dict[str, tuple[Member, ...]],
+) -> dict[str, str]:
+    """Add lost values to the taps that hold their elements; return why the others are lost."""
+    hidden: dict[str, str] = {}
+    wiring = wire(own.graph)
+    why = reasons(own, graph) if lost else {}
+    for root in lost:
+        source = origin(wiring, root, members)
+        if source is not None:
+            members[source.value] += _members(groups[root], source.steps)
+        else:
+            hidden.update({name: why.get(name, _REMOVED) for name in groups[root]})
+    return hidden
+
+
+def _place(names: Sequence[str], places: Mapping[str, Place]) -> Place | None:
+    return next((places[name] for name in names if name in places), None)
+
+
+def _members(names: Sequence[str], steps: tuple[Step, ...] = ()) -> tuple[Member, ...]:
+    return tuple(Member(name, number > 0, steps) for number, name in enumerate(names))
 
 
 _REMOVED = "ONNX Runtime removed it: nothing that remains of the graph reads it"

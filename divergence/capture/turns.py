@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from divergence.capture.movements import arranged
 from divergence.capture.onnx_program import BODY
 from divergence.capture.runner import Probe
 from divergence.capture.surgery import Tap
+from divergence.capture.tracing import Member
 from divergence.records import Array, Program, Site, Unpaired
 
 
@@ -20,12 +22,16 @@ class Show:
     """
 
     def __init__(
-        self, probe: Probe, sites: Collection[str] | None, members: Mapping[str, Sequence[str]]
+        self,
+        probe: Probe,
+        sites: Collection[str] | None,
+        members: Mapping[str, Sequence[Member]],
+        shapes: Mapping[str, tuple[int, ...] | None],
     ) -> None:
-        """Prepare; members: the sites that hold a tap's value, by its site."""
+        """Prepare; members: as in `Trace`; shapes: of the sites, for this call's inputs."""
         self._probe = probe
         self._wanted = None if sites is None else frozenset(sites)
-        self._members = members
+        self._members, self._shapes = members, shapes
         self._turns: Counter[str] = Counter()
 
     def input(self, name: str, value: Array) -> None:
@@ -42,12 +48,12 @@ class Show:
         self._pass(tap.site, f"#{turn}" if turn else "", value)
 
     def _pass(self, site: str, suffix: str, value: Array) -> None:
-        if self._wanted is None:
-            self._probe(site + suffix, value)
-            return
-        for member in self._members.get(site, (site,)):
-            if member + suffix in self._wanted:
-                self._probe(member + suffix, value)
+        for member in self._members[site]:
+            name = member.site + suffix
+            if not member.alias if self._wanted is None else name in self._wanted:
+                arrangement = arranged(value, member.steps, self._shapes)
+                if arrangement is not None:
+                    self._probe(name, arrangement)
 
 
 class Survey:
