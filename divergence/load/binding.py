@@ -22,13 +22,13 @@ _DEFAULT = "default"
 class Binding:
     """Both calls and what they are made of. `notes` say what a reader may not expect.
 
-    shared: the candidate's call with the reference's values wherever the user gave it others;
-    None where they do not fit, `candidate` itself where it has no others.
+    shared: the candidate's call with the reference's values wherever the candidate has others
+    that they can stand in for.
     """
 
     reference: Call
     candidate: Call
-    shared: Call | None
+    shared: Call
     inputs: tuple[BoundInput, ...]
     notes: tuple[str, ...]
 
@@ -263,14 +263,9 @@ def _rebuilt(given: Any, path: str, values: Mapping[str, Any]) -> Any:
     return given
 
 
-def _shared_call(bound: Iterable[BoundInput], candidate: Mapping[str, Any]) -> Call | None:
-    changed: dict[str, Any] = {}
-    for item in bound:
-        if item.own and item.candidate is not None:
-            if item.shared is None:
-                return None
-            changed[item.candidate.name] = item.shared.value
-    return Call(kwargs={**candidate, **changed})
+def _shared_call(bound: Iterable[BoundInput], candidate: Mapping[str, Any]) -> Call:
+    shared = {item.shared.name: item.shared.value for item in bound if item.shared is not None}
+    return Call(kwargs={**candidate, **shared})
 
 
 def _notes(bound: Iterable[BoundInput], found: Sequence[Leaf], links: Links) -> Iterator[str]:
@@ -282,5 +277,7 @@ def _notes(bound: Iterable[BoundInput], found: Sequence[Leaf], links: Links) -> 
         for side in (item.reference, item.candidate):
             if side is not None and side.note:
                 yield f"'{side.name}': {side.note}"
+        if item.own and item.reference is not None and item.shared is None:
+            yield f"'{item.name}': the two sides take values of different shapes, each its own"
         if item.reference is None:
             yield f"'{item.name}' is an input of the ONNX file alone"

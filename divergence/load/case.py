@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class Case:
     """Both sides, ready to run.
 
-    candidate_call: what the user asked for. shared_call: the same with the reference's values
-    wherever the candidate was given others (`candidate_inputs`, another preparation): equal to
-    `candidate_call` where it was not, None where they do not fit its inputs.
+    candidate_call: what the user asked for. judged_call: the same with the reference's values
+    wherever the candidate was given others (`candidate_inputs`, another preparation) that they
+    can stand in for: it judges the graph whatever was wrong before it.
     module: the reference where it is a live module, else None. model: the candidate's file.
     inputs: each input with its value, source and preparation on both sides.
     """
@@ -40,17 +40,12 @@ class Case:
     candidate: Runner
     reference_call: Call
     candidate_call: Call
-    shared_call: Call | None
+    judged_call: Call
     inputs: tuple[BoundInput, ...]
     notes: tuple[str, ...]
     module: nn.Module | None = field(repr=False)
     model: OnnxModel
     described: Mapping[str, Mapping[str, Any]] = field(repr=False)
-
-    @property
-    def judged_call(self) -> Call:
-        """What the candidate is called with to judge the graph: the reference's own values."""
-        return self.candidate_call if self.shared_call is None else self.shared_call
 
     @property
     def inputs_differ(self) -> bool:
@@ -93,7 +88,7 @@ def load_case(model: Any, onnx: Any, inputs: Any, options: Options) -> Case:
         candidate=_runner(candidate, options),
         reference_call=binding.reference,
         candidate_call=binding.candidate,
-        shared_call=binding.shared,
+        judged_call=binding.shared,
         inputs=binding.inputs,
         notes=binding.notes,
         module=module,

@@ -15,6 +15,8 @@ from divergence.load.onnx_model import OnnxInput
 from divergence.load.randoms import Random
 from divergence.load.signature import Parameter
 
+_PICTURE = 4  # axes of a batch of pictures
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -37,8 +39,8 @@ class BoundInput:
     """One input of the trace; None on a side that has no such input.
 
     own: the candidate is fed another value than the reference, because the user or the file
-    said so. shared: what it takes when it is fed the reference's value; None where that does
-    not fit, or nothing is its own.
+    said so. shared: the reference's value as the candidate would take it instead; None where
+    it cannot stand in for the candidate's own.
     """
 
     reference: Value | None
@@ -92,22 +94,17 @@ class Maker:
 
         An image may be prepared otherwise for the candidate.
         """
-        shared = _shared(item, reference)
         if not isinstance(raw, Picture):
-            if shared is None:  # says in words why not
-                shared = _fed(item, reference)
-            return BoundInput(reference, shared)
-        candidate = self.feed(item, raw, reference.source, reference.name)
-        if shared is not None and np.array_equal(candidate.value, shared.value):
-            return BoundInput(reference, candidate)
-        return BoundInput(reference, candidate, own=True, shared=shared)
+            return BoundInput(reference, _fed(item, reference))
+        return self.apart(item, raw, reference.source, reference)
 
     def apart(self, item: OnnxInput, raw: Any, source: str, reference: Value | None) -> BoundInput:
         """Return an input of which the candidate has a value of its own."""
-        name = reference.name if reference else item.name
-        candidate = self.feed(item, raw, source, name)
-        shared = _shared(item, reference) if reference else None
-        return BoundInput(reference, candidate, own=reference is not None, shared=shared)
+        candidate = self.feed(item, raw, source, reference.name if reference else item.name)
+        shared = _shared(item, reference, candidate) if reference else None
+        same = shared is not None and np.array_equal(candidate.value, shared.value, equal_nan=True)
+        own = reference is not None and not same
+        return BoundInput(reference, candidate, own=own, shared=shared if own else None)
 
     def _made(
         self, name: str, raw: Any, source: str, item: OnnxInput | None, *, reference: bool
@@ -128,8 +125,15 @@ def _fed(item: OnnxInput, reference: Value) -> Value:
     return replace(reference, name=item.name, value=value, note=note)
 
 
-def _shared(item: OnnxInput, reference: Value) -> Value | None:
+def _shared(item: OnnxInput, reference: Value, candidate: Value) -> Value | None:
+    """Return the reference's value for the candidate, where it can mean the same there.
+
+    It can where it has the shape of the candidate's own value, or is a picture of another size.
+    """
     try:
-        return _fed(item, reference)
+        shared = _fed(item, reference)
     except InputError:
         return None
+    here, there = shared.value.shape, candidate.value.shape
+    resized = len(here) == len(there) == _PICTURE and here[:2] == there[:2]
+    return shared if here == there or resized else None
