@@ -151,7 +151,7 @@ def _suspects(report: Report) -> tuple[Suspect, ...]:
 def told(finding: Finding) -> Cause:
     """Return a finding in words."""
     return Cause(
-        cause=finding.cause,
+        cause=words.printable(finding.cause),
         certainty=f"{round(100 * finding.confidence)} %",
         explanation=words.printable(finding.explanation),
         evidence=tuple(

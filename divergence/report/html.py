@@ -107,11 +107,13 @@ def _payload(document: Document) -> str:
 
 
 def _legible(value: Any) -> Any:
-    """Return the data with control characters escaped in every name."""
+    """Return the data with control characters escaped in every name, figures to six digits."""
     if isinstance(value, list):
         return [_legible(v) for v in value]
     if isinstance(value, dict):
         return {k: _legible(v) for k, v in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
     return words.printable(value) if isinstance(value, str) else value
 
 

@@ -90,20 +90,24 @@ def _verdict(document: Document, width: int, glyphs: Glyphs) -> list[Text]:
 
 
 def _accused(document: Document, width: int, glyphs: Glyphs) -> list[Text]:
-    """Return what is to blame: the first culprit or cause in full, the others in a line each."""
+    """Return what is to blame: the first cause in full, the others in a line each."""
     lines: list[Text] = []
-    for cause in document.causes[:2]:
-        lines += _cause(cause, width, glyphs)
+    for place, cause in enumerate(document.causes[:2]):
+        lines += _cause(cause, width, glyphs) if place == 0 else _brief(cause)
     for rank, suspect in enumerate(document.suspects[:3]):
         lines.append(_suspect(suspect))
         if rank == 0:
             lines.append(_labelled("nodes", _listed(suspect.nodes, width - 9, glyphs)))
             for cause in suspect.causes[:1]:
-                lines += _cause(cause, width, glyphs)
+                lines += _brief(cause) if document.causes else _cause(cause, width, glyphs)
     more = len(document.suspects) - 3
     if more > 0:
         lines.append(Text(f"         and {more} more in the report"))
     return lines
+
+
+def _brief(cause: Cause) -> list[Text]:
+    return [_labelled("cause", f"{cause.cause} ({cause.certainty}): {cause.explanation}")]
 
 
 def _suspect(suspect: Suspect) -> Text:
@@ -158,7 +162,7 @@ def _foot(document: Document, where: str | None) -> list[Text]:
     lines = [Text.assemble(("coverage ", "dim"), sides)]
     if document.outputs:
         worst = ", ".join(
-            f"{words.printable(pair.reference)} {words.number(pair.metrics.max_abs)}"
+            f"{words.printable(pair.candidate)} {words.number(pair.metrics.max_abs)}"
             for pair in document.outputs[:4]
         )
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))

@@ -49,7 +49,7 @@ const num = (title, name, width, hint, write = number) => ({
 });
 
 const COLUMNS = [
-  { ...num("#", "index", 46, "place in the reference's execution order"), text: (p) => String(p.index + 1) },
+  { ...num("#", "index", 52, "place in the reference's execution order"), text: (p) => String(p.index + 1) },
   text("reference", "reference", 162, { cell: code("reference"), grows: true }),
   text("candidate", "candidate", 162, { cell: code("candidate"), grows: true }),
   text("stage", "stage", 88),
