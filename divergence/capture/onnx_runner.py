@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -16,7 +16,7 @@ from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
 from divergence.capture.observed import Observed
 from divergence.capture.onnx_file import OnnxFile, read_onnx
-from divergence.capture.onnx_program import onnx_program
+from divergence.capture.onnx_program import read_program
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType, infer
 from divergence.capture.onnx_tensors import element_of
@@ -31,6 +31,19 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 Observe = Literal["auto", "observers", "outputs"]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the file says for inputs of these shapes, by name."""
+
+    key: Mapping[str, tuple[int, ...]]
+    types: Mapping[str, ValueType]
+    program: Program
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...] | None]:
+        return {site.name: site.shape for site in self.program.sites}
 
 
 class OnnxRunner:
@@ -71,7 +84,7 @@ class OnnxRunner:
         self.settings = Settings(provider, optimization, threads, folder, disabled_optimizers)
         self._by_observers = observe != "outputs" and observers.available()
         self._lock = RLock()
-        self._last: tuple[object, Program] | None = None
+        self._last: _Known | None = None
 
     def program(self, call: Call) -> Program:
         """Return the values of the file as sites, the same at every level of optimisation.
@@ -79,8 +92,8 @@ class OnnxRunner:
         `unobservable` names the sites that no run shows, and why. A model with loops or
         branches is run once, to know which turns are taken.
         """
+        program = self._known(self._feeds(call)).program
         trace = self._trace
-        program = self._program(self._feeds(call))
         hidden = {**trace.hidden, **_formless(program, trace)}
         listed = tuple(Unpaired("candidate", site, reason) for site, reason in hidden.items())
         program = replace(program, unobservable=listed)
@@ -101,8 +114,8 @@ class OnnxRunner:
         feeds = self._feeds(call)
         if probe is None:
             return tuple(self._plain.run(feeds))
-        shapes = {site.name: site.shape for site in self._program(feeds).sites}
-        show = Show(probe, sites, self._trace.members, shapes)
+        known = self._known(feeds)
+        show = Show(probe, sites, self._trace.members, known.shapes)
         for name, value in feeds.items():
             show.input(name, value)
         return tuple(self._tracer.run(feeds, show))
@@ -120,7 +133,7 @@ class OnnxRunner:
         the boundaries and inputs. memory: in bytes, that of the runner by default.
         The file's own graph is used, without optimisation.
         """
-        known = {site.name: element_of(site.dtype) for site in onnx_program(self.file).sites}
+        known = {site.name: element_of(site.dtype) for site in self._known().program.sites}
         made = [name for name in boundaries if name in known]
         unknown = [name for name in made if not known[name]]
         known.update(asked(self.file.model, self.file.weights, unknown, self._as_is))
@@ -176,18 +189,19 @@ class OnnxRunner:
         with self._lock:
             return self._made
 
-    def _program(self, feeds: Mapping[str, Array]) -> Program:
-        """The file's program for inputs of these shapes; the last one is kept."""
-        key = tuple((name, value.shape) for name, value in feeds.items())
+    def _known(self, feeds: Mapping[str, Array] | None = None) -> _Known:
+        """What is known for inputs of these shapes, or of those before; the last is kept."""
+        key = None if feeds is None else {name: value.shape for name, value in feeds.items()}
         with self._lock:
-            if self._last is None or self._last[0] != key:
-                self._last = key, onnx_program(self.file, dict(key))
-            return self._last[1]
+            if self._last is None or key not in (None, self._last.key):
+                types = infer(self.file.model, key)
+                self._last = _Known(key or {}, types, read_program(self.file, types))
+            return self._last
 
     @cached_property
     def _rewritten(self) -> tuple[Session | None, Deployed]:
         """The graph that is traced, and the session that it was taken from, if it serves."""
-        types = infer(self.file.model)
+        types = self._known().types
         if self.settings.optimization == "none" and not _is_half(types.values()):
             return None, as_given(self.file)
         session, graph = optimized(self.file, self.settings, types, self.name)
@@ -204,8 +218,7 @@ class OnnxRunner:
 
     @cached_property
     def _planned(self) -> Trace:
-        program = onnx_program(self.file)
-        graph = self._rewritten[1]
+        graph, program = self._rewritten[1], self._known().program
         return plan(self.file.model, program, graph, self._as_is, self._by_observers)
 
     @cached_property
