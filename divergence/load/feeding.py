@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,14 +93,19 @@ def _numpy(dtype: str) -> np.dtype[Any]:
 def _misfit(array: Array, item: OnnxInput, source: str) -> str:
     got = f"The input from {source} is {array.dtype} {list(array.shape)}"
     wanted = f"the ONNX input {describe(item)}"
-    shape = item.shape
-    if shape is not None and not same_shape(array.shape, shape):
-        hint = ""
-        if same_shape((1, *array.shape), shape):
-            hint = " Add a first axis of size 1."
-        elif array.ndim == len(shape) == 4 and same_shape(
-            np.transpose(array, (0, 2, 3, 1)).shape, shape
-        ):
-            hint = " The file takes NHWC: give the candidate its own by --candidate-input."
-        return f"{got}, which is not the shape of {wanted}.{hint}"
+    if item.shape is not None and not same_shape(array.shape, item.shape):
+        return f"{got}, which is not the shape of {wanted}.{_advice(array.shape, item.shape)}"
     return f"{got}, which is not the dtype of {wanted}; convert it first."
+
+
+def _advice(shape: tuple[int, ...], wanted: Sequence[int | str | None]) -> str:
+    if same_shape((1, *shape), wanted):
+        return " Add a first axis of size 1."
+    if len(shape) != 4:
+        return ""
+    n, *rest = shape
+    if same_shape((n, rest[2], *rest[:2]), wanted):
+        return " Its channels come last and the file takes them first: transpose it."
+    if same_shape((n, *rest[1:], rest[0]), wanted):
+        return " The file takes channels last: give it its own value by --candidate-input."
+    return ""

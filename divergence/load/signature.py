@@ -56,7 +56,7 @@ def signature_of(model: Any) -> Signature:
     from torch.export import ExportedProgram
 
     if isinstance(model, OnnxModel):
-        return Signature(tuple(Parameter(item.name, keyword_only=True) for item in model.inputs))
+        return Signature(tuple(Parameter(item.name) for item in model.inputs))
     if isinstance(model, ExportedProgram):
         return _of_program(model)
     if isinstance(model, torch.jit.ScriptModule):

@@ -52,9 +52,16 @@ def _headline(held: Any) -> str:
     modules = [f"'{key}': {value.made_by}" for key, value in held.items() if is_module(value)]
     if modules:
         return f"a checkpoint with pickled modules ({', '.join(modules)}; needs --trust-pickle)"
-    if held and all(isinstance(value, StoredTensor) for value in held.values()):
+    if _is_state_dict(held):
         return "a state dict (needs --factory)"
-    return "a dict"
+    inside = [str(key) for key, value in held.items() if _is_state_dict(value)]
+    return f"a checkpoint with state dicts under {', '.join(inside)}" if inside else "a dict"
+
+
+def _is_state_dict(value: Any) -> bool:
+    """Say whether a value is tensors under dotted names (an optimizer's are under numbers)."""
+    names = value if isinstance(value, Mapping) else {}
+    return any(isinstance(item, StoredTensor) and isinstance(k, str) for k, item in names.items())
 
 
 def _tensors(value: Any, seen: set[int]) -> Iterator[StoredTensor]:
