@@ -46,6 +46,7 @@ class Steps:
 def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     """Judge every pair and the whole, and put the report together."""
     by_tolerance = asked.rtol is not None
+    steps = _without_wrong_pairs(steps)
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
     culprits = () if by_tolerance else tuple(_culprits(steps, pairs))
@@ -70,6 +71,24 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
         environment=environment(),
         options=asked.describe(),
         timing=dict(seconds),
+    )
+
+
+def _without_wrong_pairs(steps: Steps) -> Steps:
+    """Take back pairs that the fed run showed to be none, with that as the reason."""
+    wrong = {match.candidate: match for match in steps.diagnosis.wrong}
+    lost = [m for m in steps.pairing.matches if m.candidate in wrong]
+    unpaired = [
+        Unpaired("reference", m.reference, f"{m.candidate} proved not to be its value")
+        for m in lost
+    ]
+    unpaired += [Unpaired("candidate", name, "its pair proved to be none") for name in wrong]
+    kept = tuple(m for m in steps.pairing.matches if m.candidate not in wrong)
+    measured = tuple(m for m in steps.observed.measured if m.match.candidate not in wrong)
+    return replace(
+        steps,
+        pairing=replace(steps.pairing, matches=kept, unpaired=(*steps.pairing.unpaired, *unpaired)),
+        observed=replace(steps.observed, measured=measured),
     )
 
 

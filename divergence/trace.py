@@ -29,6 +29,7 @@ def trace(
         Interrupted: Ctrl-C; its `report` holds what was measured, marked partial.
     """
     from divergence.compare.observe import observe
+    from divergence.diagnose.fix import write_fixed
     from divergence.diagnose.investigate import investigate
     from divergence.load.case import load_case
     from divergence.matching import match
@@ -47,6 +48,8 @@ def trace(
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
     steps = Steps(case, reference, candidate, listed, observed, diagnosis)
+    if asked.fix and diagnosis.edits:
+        write_fixed(case.model.given, diagnosis.edits, asked.fix)
     report = build(steps, asked, clock.seconds)
     if report.partial:
         raise Interrupted(report)

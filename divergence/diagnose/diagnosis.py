@@ -10,6 +10,7 @@ from divergence.diagnose.causes import SEGMENT_CAUSES
 from divergence.diagnose.culprits import Accused, accuse
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Examination, Explained, examine
+from divergence.diagnose.mispairs import Settled
 from divergence.diagnose.proof import Claim, Rerun, prove
 from divergence.diagnose.suspects import Scene, needed, suspect
 from divergence.records import Array, Finding, Introduced, Match, Proof, RuledOut
@@ -22,10 +23,12 @@ MOST_EXAMINED = 8
 class Diagnosis:
     """What was found: culprits the worst first, findings that index them, edits that heal.
 
-    introduced: what each segment adds, where that was measured.
+    introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
+    none.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
+    wrong: tuple[Match, ...] = ()
     accused: tuple[Accused, ...] = ()
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
@@ -48,15 +51,13 @@ class Means:
 
 
 def diagnose(
-    scene: Scene,
-    introduced: Mapping[Match, Introduced],
-    means: Means,
-    skip: Callable[[str], bool] = lambda _: False,
+    settled: Settled, means: Means, skip: Callable[[str], bool] = lambda _: False
 ) -> Diagnosis:
     """Find the culprits, ask every detector about each, and prove what they say.
 
     skip: tells sites that the user wants left out.
     """
+    scene, introduced = settled.scene, settled.introduced
     counted = {match: added for match, added in introduced.items() if not skip(match.reference)}
     accused = accuse(scene, counted, MULTIPLE)
     examined = accused[:MOST_EXAMINED]
@@ -77,6 +78,7 @@ def diagnose(
     ]
     return Diagnosis(
         introduced=introduced,
+        wrong=settled.wrong,
         accused=accused,
         findings=tuple(sorted(findings, key=lambda f: -f.confidence)),
         ruled_out=_ruled_out(examinations, {f.cause for f in findings}),

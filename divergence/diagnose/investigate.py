@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.capture.runner import exact_run
 from divergence.compare.dtypes import dtype_named
+from divergence.compare.floor import MULTIPLE
 from divergence.compare.observe import Observed
 from divergence.diagnose.diagnosis import Diagnosis, Means, diagnose
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import is_ignored
 from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.mispairs import settle
 from divergence.diagnose.segments import index
 from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
 from divergence.load.case import Case
 from divergence.options import Options
-from divergence.records import Array, Call, Match, Pairing, Program
+from divergence.records import Array, Call, Introduced, Match, Pairing, Program
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -46,24 +48,28 @@ def investigate(
     made = top_values(runner.file.model)
     given = {site.name for site in candidate.sites if site.kind == "input"}
     bounds = boundaries(reference, pairing, made | given)
-    fed = [match for match in bounds if match.candidate in made]
     scene = Scene(reference, candidate, bounds, runner.file.model, case.module)
     inputs: Mapping[str, Array] = dict(call.kwargs)
     sites = index(candidate)
-    introduced = measure_introduced(
-        exact_run(case.reference, case.reference_call, "fed"),
-        runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
-        fed,
-        sites,
-        inputs,
-    )
+
+    def remeasure(matches: Sequence[Match]) -> dict[Match, Introduced]:
+        fed = [match for match in matches if match.candidate in made]
+        return measure_introduced(
+            exact_run(case.reference, case.reference_call, "fed"),
+            runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
+            fed,
+            sites,
+            inputs,
+        )
+
+    settled = settle(scene, remeasure(bounds), remeasure, MULTIPLE)
     means = Means(
         collect=partial(_collect, case),
         rerun=partial(_rerun, runner, call),
         inputs=inputs,
         expected=_expected(scene, observed, pairing),
     )
-    return diagnose(scene, introduced, means, lambda site: is_ignored(site, asked.ignore))
+    return diagnose(settled, means, lambda site: is_ignored(site, asked.ignore))
 
 
 def top_values(model: ModelProto) -> frozenset[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,25 +37,48 @@ class Scene:
     model: ModelProto
     module: nn.Module | None
 
+    @cached_property
+    def reference_sites(self) -> Mapping[str, Site]:
+        """The reference's sites by name."""
+        return index(self.reference)
+
+    @cached_property
+    def candidate_sites(self) -> Mapping[str, Site]:
+        """The candidate's sites by name."""
+        return index(self.candidate)
+
+    @cached_property
+    def partners(self) -> Mapping[str, str]:
+        """Candidate value by reference site, for every boundary."""
+        return {match.reference: match.candidate for match in self.matches}
+
+    @cached_property
+    def origins(self) -> Mapping[str, str]:
+        """Reference site by candidate value, for every boundary."""
+        return {match.candidate: match.reference for match in self.matches}
+
+    @cached_property
+    def _segments(self) -> dict[str, Segment]:
+        return {}
+
     def reference_segment(self, end: str) -> Segment:
         """Return what computes `end` on the reference's side."""
-        bounds = {match.reference for match in self.matches}
-        return segment(index(self.reference), end, bounds)
+        return segment(self.reference_sites, end, self.partners)
 
     def candidate_segment(self, end: str) -> Segment:
         """Return what computes `end` on the candidate's side."""
-        bounds = {match.candidate for match in self.matches}
-        return segment(index(self.candidate), end, bounds)
+        if end not in self._segments:
+            self._segments[end] = segment(self.candidate_sites, end, self.origins)
+        return self._segments[end]
 
-    def partners(self) -> dict[str, str]:
-        """Return reference site name -> candidate value name."""
-        return {match.reference: match.candidate for match in self.matches}
+    def without(self, matches: Collection[Match]) -> Scene:
+        """Return the scene with fewer boundaries."""
+        return replace(self, matches=tuple(m for m in self.matches if m not in matches))
 
 
 def needed(scene: Scene, matches: Sequence[Match]) -> set[str]:
     """Return the reference's sites whose values the suspects of these matches need."""
-    partners = scene.partners()
-    back = {candidate: reference for reference, candidate in partners.items()}
+    partners, back = scene.partners, scene.origins
     names: set[str] = set()
     for match in matches:
         names.add(match.reference)
@@ -79,7 +103,7 @@ def suspect(
     feeds = _feeds(scene, reference, candidate, values, inputs)
     if any(name not in feeds for name in candidate.inputs):
         return None
-    end = index(scene.candidate)[match.candidate]
+    end = scene.candidate_sites[match.candidate]
     nodes = tuple(_nodes(scene.model, candidate))
     trial = Trial(
         model=scene.model,
@@ -104,7 +128,7 @@ def suspect(
         module=scene.module,
         reference_weights=scene.reference.weights,
         candidate_weights=scene.candidate.weights,
-        partners=scene.partners(),
+        partners=scene.partners,
         feeds=feeds,
         expected=expected,
         produced=produced,
@@ -121,7 +145,7 @@ def _feeds(
     inputs: Mapping[str, Array],
 ) -> dict[str, Array]:
     """Return the reference's values at the boundaries, as the candidate would hold them."""
-    sites = index(scene.candidate)
+    sites = scene.candidate_sites
     wanted = {*reference.inputs, *candidate.inputs}
     feeds = {name: inputs[name] for name in candidate.inputs if name in inputs}
     for match in scene.matches:

@@ -1,0 +1,67 @@
+"""Write the candidate with all proved changes undone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from divergence.diagnose.edits import Edit
+from divergence.errors import OutputError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# A protobuf file ends at 2 GiB; beyond it weights go to a data file beside the graph.
+PROTOBUF_LIMIT = 2**31 - 2**20
+
+
+def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) -> None:
+    """Apply `edits` to a copy of the file and write it to `target`, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    model = _whole(source)
+    for edit in edits:
+        edit.apply(model.graph)
+    try:
+        _write(model, target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the fixed model to {target}: {error.strerror or error}; "
+            "choose another path with --fix."
+        ) from error
+
+
+def _whole(source: Path | ModelProto) -> ModelProto:
+    """Return a copy with all weights in memory and functions inlined, as edits expect it."""
+    import onnx
+    from onnx import inliner
+
+    if isinstance(source, Path):
+        model = onnx.load(source)
+    else:
+        model = onnx.ModelProto()
+        model.CopyFrom(source)
+    return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _write(model: ModelProto, target: Path) -> None:
+    import onnx
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".divergence-", dir=target.parent) as staging:
+        draft = Path(staging) / target.name
+        large = model.ByteSize() > PROTOBUF_LIMIT
+        onnx.save(
+            model,
+            draft,
+            save_as_external_data=large,
+            all_tensors_to_one_file=True,
+            location=f"{target.name}.data" if large else None,
+        )
+        for path in sorted(Path(staging).iterdir(), reverse=True):  # the data file first
+            os.replace(path, target.parent / path.name)
