@@ -5,11 +5,14 @@ from divergence.preparation.steps.contract import Step
 from divergence.preparation.steps.crop import Crop
 from divergence.preparation.steps.decode import Decode
 from divergence.preparation.steps.dtype import DType
+from divergence.preparation.steps.gamma import Gamma
+from divergence.preparation.steps.jpeg import Jpeg
 from divergence.preparation.steps.layout import Layout
 from divergence.preparation.steps.normalize import Normalize
 from divergence.preparation.steps.pad import Pad
 from divergence.preparation.steps.resize import Resize
 from divergence.preparation.steps.scale import Scale
+from divergence.preparation.steps.turn import Turn
 
 STEPS: tuple[type[Step], ...] = (
     Decode,
@@ -21,6 +24,9 @@ STEPS: tuple[type[Step], ...] = (
     Normalize,
     Layout,
     DType,
+    Turn,
+    Gamma,
+    Jpeg,
 )
 
 __all__ = [
@@ -29,10 +35,13 @@ __all__ = [
     "Crop",
     "DType",
     "Decode",
+    "Gamma",
+    "Jpeg",
     "Layout",
     "Normalize",
     "Pad",
     "Resize",
     "Scale",
     "Step",
+    "Turn",
 ]

@@ -1,0 +1,11 @@
+"""What may have happened to the values besides scaling, one family a file.
+
+Each has `improve(scene, trial, first)`: the trial with its steps added where they bring the
+result clearly nearer to the tensor, the trial as it was otherwise.
+"""
+
+from divergence.preparation.inference.values import gamma, jpeg
+
+FAMILIES = (gamma, jpeg)
+
+__all__ = ["FAMILIES"]
