@@ -64,8 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    with reader_may_leave():  # of the help or the version, after which argparse exits
+    try:
         arguments, unknown = _parser().parse_known_args(words)
+    except SystemExit:
+        with reader_may_leave():  # of the help or the version
+            sys.stdout.flush()
+        raise
     if unknown:
         prog, hint = arguments.prog, nearest(unknown[0], arguments.options)
         raise OptionError(

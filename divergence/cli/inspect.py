@@ -30,24 +30,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(value: Any, indent: int = 0) -> Iterator[str]:
+def _lines(value: Any) -> Iterator[str]:
     """Yield a tree of keys and values, one a line."""
     from divergence.report import words
 
-    space = "  " * indent
-    items = value.items() if isinstance(value, Mapping) else (("-", item) for item in value)
-    for key, item in items:
-        name = f"{space}{words.printable(str(key))}" + ("" if key == "-" else ":")
+    if not isinstance(value, Mapping):
+        for item in value:
+            first, *rest = _lines(item)
+            yield from (f"- {first}", *(f"  {line}" for line in rest))
+        return
+    for key, item in value.items():
+        name = words.printable(str(key))
         if _is_leaf(item):
-            yield f"{name} {words.value(item, limit=64)}"
+            yield f"{name}: {words.value(item, limit=64)}"
         else:
-            yield name
-            yield from _lines(item, indent + 1)
+            yield from (f"{name}:", *(f"  {line}" for line in _lines(item)))
 
 
 def _is_leaf(item: Any) -> bool:
+    """Whether a value stands in one line: it holds no mapping that has keys of its own."""
     if isinstance(item, Mapping):
         return not item
     if isinstance(item, Sequence) and not isinstance(item, str):
-        return not any(isinstance(part, Mapping | list | tuple) for part in item)
+        return not (item and all(isinstance(part, Mapping) and part for part in item))
     return True

@@ -70,6 +70,8 @@ def value(given: Any, limit: int = 8) -> str:
     """
     if isinstance(given, bool) or given is None:
         return {True: "true", False: "false", None: "none"}[given]
+    if isinstance(given, Mapping | list | tuple) and not given:
+        return "none"
     if isinstance(given, float):
         return number(given, digits=6) if not math.isfinite(given) else f"{given:.6g}"
     if isinstance(given, Mapping):
