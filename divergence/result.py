@@ -13,7 +13,7 @@ from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
 from divergence.diagnose.diagnosis import Diagnosis
 from divergence.diagnose.examine import distance
-from divergence.diagnose.judge import is_ignored, pair_verdict, sentence, status
+from divergence.diagnose.judge import is_ignored, pair_verdict, sentence, status, unlike_sentence
 from divergence.load.case import Case
 from divergence.options import Options
 from divergence.records import (
@@ -25,6 +25,7 @@ from divergence.records import (
     Pair,
     Pairing,
     Program,
+    Status,
     Unpaired,
     Verdict,
 )
@@ -50,9 +51,13 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
     culprits = () if by_tolerance else tuple(_culprits(steps, pairs))
-    answer = status(pairs, outputs, culprits, by_tolerance)
     findings = steps.diagnosis.findings
-    text = sentence(answer, pairs, outputs, culprits, findings)
+    if steps.pairing.unlike:
+        answer, text = Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)
+        culprits, findings = (), ()
+    else:
+        answer = status(pairs, outputs, culprits, by_tolerance)
+        text = sentence(answer, pairs, outputs, culprits, findings)
     return Report(
         verdict=Verdict(answer, text + _alone(steps, outputs)),
         partial=steps.observed.interrupted,

@@ -33,6 +33,7 @@ def trace(
     from divergence.diagnose.investigate import investigate
     from divergence.load.case import load_case
     from divergence.matching import match
+    from divergence.matching.pairs_file import read_pairs
     from divergence.result import Steps, build, visible
 
     asked, clock = parse_options(options), Clock(progress or Silent())
@@ -41,7 +42,8 @@ def trace(
     with clock.stage("match"):
         reference = case.reference.program(case.reference_call)
         candidate = case.candidate.program(case.judged_call)
-        pairing = match(reference, candidate)
+        by_hand = read_pairs(asked.pairs, reference, candidate) if asked.pairs else ()
+        pairing = match(reference, candidate, fixed=by_hand)
         shown, listed = visible(pairing, candidate)
     with clock.stage("compare", len(shown)):
         observed = observe(case, shown, asked, clock.advance)

@@ -68,60 +68,6 @@ def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
     return Edit(action, apply)
 
 
-def insert_after(
-    value: str, op: str, weights: Sequence[Array | str], action: str, **attributes: Any
-) -> Edit:
-    """Put `op(value, *weights)` between `value` and everything that reads it.
-
-    weights: arrays become initializers, strings are names of other values. The name `value`
-    stays with the new result, so graph outputs and readers need no change.
-    """
-
-    def apply(graph: GraphProto) -> None:
-        from onnx import helper
-
-        node = producer(graph, value)
-        raw = fresh_name(graph, f"{value}.raw")
-        node.output[list(node.output).index(value)] = raw
-        operands = [
-            w if isinstance(w, str) else add_weight(graph, f"{value}.{op}{i}", w)
-            for i, w in enumerate(weights)
-        ]
-        new = helper.make_node(op, [raw, *operands], [value], name=f"{value}.{op}", **attributes)
-        graph.node.insert(list(graph.node).index(node) + 1, new)
-        sort_topologically(graph)
-
-    return Edit(action, apply)
-
-
-def insert_before(
-    value: str,
-    operand: int,
-    op: str,
-    weights: Sequence[Array | str],
-    action: str,
-    **attributes: Any,
-) -> Edit:
-    """Put `op(operand, *weights)` between one operand and the node that makes `value`."""
-
-    def apply(graph: GraphProto) -> None:
-        from onnx import helper
-
-        node = producer(graph, value)
-        name = fresh_name(graph, f"{value}.operand{operand}")
-        operands = [
-            w if isinstance(w, str) else add_weight(graph, f"{name}.{op}{i}", w)
-            for i, w in enumerate(weights)
-        ]
-        new = helper.make_node(
-            op, [node.input[operand], *operands], [name], name=f"{name}.{op}", **attributes
-        )
-        node.input[operand] = name
-        graph.node.insert(list(graph.node).index(node), new)
-
-    return Edit(action, apply)
-
-
 def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
     """Give the node that makes `value` its operands in another order."""
 
@@ -130,53 +76,6 @@ def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
         inputs = list(node.input)
         del node.input[:]
         node.input.extend(inputs[i] for i in order)
-
-    return Edit(action, apply)
-
-
-def replace_node(
-    value: str, op: str, inputs: Sequence[str | Array], action: str, **attributes: Any
-) -> Edit:
-    """Make `value` by another single op; other outputs of the old node must be unused."""
-
-    def apply(graph: GraphProto) -> None:
-        from onnx import helper
-
-        node = producer(graph, value)
-        names = [
-            i if isinstance(i, str) else add_weight(graph, f"{value}.{op}{k}", i)
-            for k, i in enumerate(inputs)
-        ]
-        new = helper.make_node(op, names, [value], name=node.name, **attributes)
-        position = list(graph.node).index(node)
-        graph.node.remove(node)
-        graph.node.insert(position, new)
-        sort_topologically(graph)
-
-    return Edit(action, apply)
-
-
-def bypass(value: str, operand: int, action: str) -> Edit:
-    """Let `value` be the node's operand itself (the node becomes an Identity)."""
-
-    def apply(graph: GraphProto) -> None:
-        from onnx import helper
-
-        node = producer(graph, value)
-        source = node.input[operand]
-        position = list(graph.node).index(node)
-        graph.node.remove(node)
-        graph.node.insert(position, helper.make_node("Identity", [source], [value], name=node.name))
-
-    return Edit(action, apply)
-
-
-def together(edits: Sequence[Edit], action: str) -> Edit:
-    """Apply several edits as one."""
-
-    def apply(graph: GraphProto) -> None:
-        for edit in edits:
-            edit.apply(graph)
 
     return Edit(action, apply)
 

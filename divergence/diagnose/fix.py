@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,4 +63,4 @@ def _write(model: ModelProto, target: Path) -> None:
             location=f"{target.name}.data" if large else None,
         )
         for path in sorted(Path(staging).iterdir(), reverse=True):  # the data file first
-            os.replace(path, target.parent / path.name)
+            path.replace(target.parent / path.name)

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from divergence.compare.floor import MULTIPLE
 from divergence.records import (
     Culprit,
+    Evidence,
     Finding,
     Introduced,
     Measured,
@@ -114,6 +115,12 @@ def tolerances(rtol: float, atol: float) -> str:
     'rtol 0.001 and atol 1e-05'
     """
     return f"rtol {rtol:g} and atol {atol:g}"
+
+
+def unlike_sentence(evidence: Sequence[Evidence]) -> str:
+    """Say that the two sides are different networks, with what shows it."""
+    shown = "; ".join(f"{e.name}: {e.reference} against {e.candidate}" for e in evidence)
+    return f"Inconclusive: these do not look like the same network ({shown})."
 
 
 def _grown(pairs: Sequence[Pair]) -> str:

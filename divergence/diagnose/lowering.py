@@ -8,39 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from divergence.diagnose.edits import Edit, add_weight, fresh_name, producer, sort_topologically
-
-if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto
-
-
-@dataclass
-class Builder:
-    """Collects nodes for one function; every method returns a value's name."""
-
-    graph: GraphProto
-    stem: str
-    dtype: np.dtype[Any]
-    nodes: list[NodeProto] = field(default_factory=list)
-
-    def node(self, op: str, *inputs: str | float, **attributes: Any) -> str:
-        """Add a node; a number becomes a constant of the function's dtype."""
-        from onnx import helper
-
-        names = [i if isinstance(i, str) else self.constant(i) for i in inputs]
-        output = fresh_name(self.graph, f"{self.stem}.{op}{len(self.nodes)}")
-        self.nodes.append(helper.make_node(op, names, [output], name=output, **attributes))
-        return output
-
-    def constant(self, number: float) -> str:
-        """Add a scalar constant."""
-        return add_weight(self.graph, f"{self.stem}.c", np.asarray(number, self.dtype))
-
+from divergence.diagnose.builder import Builder, Make
 
 Settings = Mapping[str, Any]
 Lowering = Callable[[Builder, str, Settings], str]
@@ -111,35 +81,6 @@ def canonical(op: str) -> str:
     return next((key for key in LOWERINGS if key.replace("_", "") == plain), op)
 
 
-def rebuild(
-    value: str, source: str, op: str, settings: Settings, dtype: np.dtype[Any], action: str
-) -> Edit:
-    """Make `value` by the reference's function `op` of `source` instead of by its node."""
-
-    def apply(graph: GraphProto) -> None:
-        builder = Builder(graph, f"{value}.rebuilt", dtype)
-        made = LOWERINGS[op](builder, source, settings)
-        old = producer(graph, value)
-        old.output[list(old.output).index(value)] = fresh_name(graph, f"{value}.old")
-        builder.nodes[-1].output[0] = value
-        assert made  # the last node made the result, which now bears the old name
-        graph.node.extend(builder.nodes)
-        sort_topologically(graph)
-
-    return Edit(action, apply)
-
-
-def append(value: str, op: str, settings: Settings, dtype: np.dtype[Any], action: str) -> Edit:
-    """Put the reference's function `op` behind the node that makes `value`."""
-
-    def apply(graph: GraphProto) -> None:
-        old = producer(graph, value)
-        raw = fresh_name(graph, f"{value}.raw")
-        old.output[list(old.output).index(value)] = raw
-        builder = Builder(graph, f"{value}.added", dtype)
-        LOWERINGS[op](builder, raw, settings)
-        builder.nodes[-1].output[0] = value
-        graph.node.extend(builder.nodes)
-        sort_topologically(graph)
-
-    return Edit(action, apply)
+def lowered(op: str, settings: Settings) -> Make:
+    """Return the reference's function `op` as nodes."""
+    return lambda builder, source: LOWERINGS[op](builder, source, settings)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from divergence.diagnose.lowering import LOWERINGS, canonical, rebuild
+from divergence.diagnose.builder import rebuild
+from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence, Site
@@ -51,8 +52,7 @@ def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
         edit=rebuild(
             suspect.match.candidate,
             source,
-            op,
-            settings,
+            lowered(op, settings),
             suspect.produced.dtype,
             f"compute {suspect.match.candidate} by {want} as the reference does",
         ),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from divergence.diagnose.edits import Edit, insert_after
+from divergence.diagnose.builder import Place, insert
+from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import distance
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
@@ -40,14 +39,16 @@ def _heals(suspect: Suspect, hypothesis: Hypothesis) -> bool:
     return result is not None and distance(suspect.expected, result) <= suspect.bound
 
 
-def _places(suspect: Suspect) -> Iterator[str]:
-    """Values that are logits: matrix products and what scales them, the first product first."""
+def _places(suspect: Suspect) -> Iterator[Place]:
+    """Where logits are: matrix products and what scales them, and what a softmax is fed."""
     logits = ("MatMul", "Gemm", "Einsum", "FusedMatMul", "Mul", "Div")
     seen_softmax = False
     for node in suspect.nodes:
+        if node.op_type == "Softmax" and node.input[0] in suspect.feeds:
+            yield Place(node.output[0], operand=0)
         seen_softmax = seen_softmax or node.op_type == "Softmax"
         if node.op_type in logits and not seen_softmax:
-            yield node.output[0]
+            yield Place(node.output[0])
 
 
 def _gains(suspect: Suspect) -> Iterator[float]:
@@ -71,7 +72,7 @@ def _gains(suspect: Suspect) -> Iterator[float]:
                 yield gain
 
 
-def _search(suspect: Suspect, place: str) -> float:
+def _search(suspect: Suspect, place: Place) -> float:
     """Find the gain that leaves the smallest error, for a scale that no rule gives."""
 
     def error(octave: float) -> float:
@@ -94,16 +95,20 @@ def _search(suspect: Suspect, place: str) -> float:
     return math.exp2((low + high) / 2)
 
 
-def _scale(suspect: Suspect, place: str, gain: float) -> Edit:
-    factor = np.asarray(gain, suspect.produced.dtype)
-    return insert_after(place, "Mul", [factor], f"scale the logits {place} by {gain:.6g}")
+def _scale(suspect: Suspect, place: Place, gain: float) -> Edit:
+    return insert(
+        place,
+        lambda builder, logits: builder.node("Mul", logits, gain),
+        suspect.produced.dtype,
+        f"scale the logits by {gain:.6g} {place}",
+    )
 
 
-def _hypothesis(suspect: Suspect, place: str, gain: float) -> Hypothesis:
+def _hypothesis(suspect: Suspect, place: Place, gain: float) -> Hypothesis:
     return Hypothesis(
         edit=_scale(suspect, place, gain),
         explanation=(f"the logits of the attention lack a factor of {gain:.6g} before the softmax"),
-        evidence=(Evidence(f"gain of the logits at {place}", gain, 1.0),),
+        evidence=(Evidence(f"gain of the logits {place}", gain, 1.0),),
         remedy=(
             "Export the attention as explicit matrix products with its scale "
             f"(missing factor {gain:.6g}), or with another exporter or opset."

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from divergence.diagnose.edits import insert_after
-from divergence.diagnose.lowering import LOWERINGS, append, canonical
+from divergence.diagnose.builder import Place, insert
+from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
@@ -30,9 +30,14 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     return proposals or "every op of the reference's segment has its node"
 
 
-def _values(suspect: Suspect) -> list[str]:
-    """Values of the segment that something may be missing behind, the last first."""
-    return [node.output[0] for node in reversed(suspect.nodes)]
+def _places(suspect: Suspect) -> Iterator[Place]:
+    """Where something may be missing: behind each value, the last first, or before an operand."""
+    for node in reversed(suspect.nodes):
+        yield Place(node.output[0])
+    for node in suspect.nodes:
+        for operand, name in enumerate(node.input):
+            if name in suspect.feeds:
+                yield Place(node.output[0], operand)
 
 
 def _count(suspect: Suspect, *op_types: str) -> int:
@@ -48,9 +53,9 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
             continue
         for aten, op in BINARY.items():
             for site in suspect.sites(aten):
-                for value in _values(suspect):
+                for place in _places(suspect):
                     yield _missing(
-                        suspect, value, op, partner, f"{op} of {name} ({site.name})", site.name
+                        suspect, place, op, partner, f"{op} of {name} ({site.name})", site.name
                     )
 
 
@@ -62,11 +67,11 @@ def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
     for want in expected_weights(suspect):
         if want.value.ndim != 1 or any(_equal(want.value, c) for c in constants):
             continue
-        for value in _values(suspect):
+        for place in _places(suspect):
             for bias in _broadcasts(want.value, suspect.expected.ndim):
                 dtype = suspect.produced.dtype
                 yield _missing(
-                    suspect, value, "Add", bias.astype(dtype), f"bias {want.name}", want.name
+                    suspect, place, "Add", bias.astype(dtype), f"bias {want.name}", want.name
                 )
 
 
@@ -76,9 +81,9 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
         op = BINARY[aten]
         if _count(suspect, op) or stands_before_softmax(suspect):
             continue
-        for value in _values(suspect):
+        for place in _places(suspect):
             array = np.asarray(number, suspect.produced.dtype)
-            yield _missing(suspect, value, op, array, f"{op} by {number:g} ({name})", name)
+            yield _missing(suspect, place, op, array, f"{op} by {number:g} ({name})", name)
 
 
 def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -87,12 +92,12 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
         op = canonical(site.op)
         if op not in LOWERINGS or suspect.node(*_makers(op)):
             continue
-        for value in _values(suspect):
-            action = f"apply {op} to {value} as the reference does"
+        for place in _places(suspect):
             settings = {k: v for k, v in site.attributes.items() if v is not None}
+            action = f"apply {op} {place} as the reference does"
             yield Hypothesis(
-                edit=append(value, op, settings, suspect.produced.dtype, action),
-                explanation=f"{op} is missing behind {value}; the reference has it at {site.name}",
+                edit=insert(place, lowered(op, settings), suspect.produced.dtype, action),
+                explanation=f"{op} is missing {place}; the reference has it at {site.name}",
                 evidence=(Evidence(f"{op} in the segment", 1, 0),),
                 remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
                 parameters={"op": op},
@@ -119,12 +124,17 @@ def _makers(op: str) -> tuple[str, ...]:
 
 
 def _missing(
-    suspect: Suspect, value: str, op: str, operand: str | Array, what: str, owner: str
+    suspect: Suspect, place: Place, op: str, operand: str | Array, what: str, owner: str
 ) -> Hypothesis:
     present = _count(suspect, op)
     return Hypothesis(
-        edit=insert_after(value, op, [operand], f"insert the missing {what} behind {value}"),
-        explanation=f"the {what} is missing behind {value}",
+        edit=insert(
+            place,
+            lambda builder, value: builder.node(op, value, operand),
+            suspect.produced.dtype,
+            f"insert the missing {what} {place}",
+        ),
+        explanation=f"the {what} is missing {place}",
         evidence=(Evidence(f"{op} nodes in the segment", present + 1, present),),
         remedy=f"Export again with {owner} in place.",
         parameters={"op": op},
