@@ -208,7 +208,7 @@ def _hashable(key: Any) -> bool:
 
 def _call(function: Any, args: Any) -> Any:
     """Return what a call would make: known tensor builders by their arguments, else a note."""
-    path = function.path if isinstance(function, Global) else type(function).__name__
+    path = _path(function)
     name = path.rpartition(".")[2]
     if path == "collections.OrderedDict":
         return dict(args[0]) if args else {}
@@ -223,6 +223,17 @@ def _call(function: Any, args: Any) -> Any:
     if path.startswith("torch.jit._pickle."):
         return args[0] if isinstance(args, tuple) else args
     return Instance(path, args)
+
+
+def _path(function: Any) -> str:
+    """Return the dotted name of what would be called; methods come through `getattr`."""
+    if isinstance(function, Global):
+        return function.path
+    if isinstance(function, Instance):
+        if function.made_by.endswith(".getattr") and len(function.args) == 2:
+            return f"{_path(function.args[0])}.{function.args[1]}"
+        return f"{function.made_by}()"
+    return type(function).__name__
 
 
 def _persistent(identity: Any) -> Any:
