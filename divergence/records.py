@@ -271,10 +271,29 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """Where and how two values differ, small enough to keep and to draw.
+
+    edges: of the bins that both counts share, over the finite values.
+    along: for each axis longer than one, but for a batch, the axis and the greatest absolute
+    error at each stretch of its indices. picture: the same over the last two axes, as rows;
+    empty where there are no two. Errors that are not finite are inf.
+    """
+
+    shape: tuple[int, ...]
+    edges: tuple[float, ...]
+    reference_counts: tuple[int, ...]
+    candidate_counts: tuple[int, ...]
+    along: tuple[tuple[int, tuple[float, ...]], ...]
+    picture: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Culprit:
     """A segment of the candidate that adds an error beyond the floor.
 
     candidate_nodes: names in the user's file, in order; pair: index into `Report.pairs`.
+    profile: of what the segment should make of the reference's values, and what it makes.
     """
 
     reference: str
@@ -284,6 +303,7 @@ class Culprit:
     stage: str
     introduced: Introduced
     pair: int
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)
