@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from divergence.errors import LoadError
 from divergence.load.kinds import Kind
-from divergence.load.pickled import Instance, globals_of, is_module, read_pickle
+from divergence.load.opcodes import Instance
+from divergence.load.pickled import globals_of, is_module, read_pickle
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,9 +10,8 @@ from torch import nn
 
 from divergence.errors import LoadError
 from divergence.load.kinds import Kind, kind_of
+from divergence.load.opcodes import Instance, StoredTensor
 from divergence.load.pickled import (
-    Instance,
-    StoredTensor,
     attributes,
     globals_of,
     is_module,

@@ -9,10 +9,8 @@ from typing import Any
 
 from divergence.load.inspect import words
 from divergence.load.kinds import Kind
+from divergence.load.opcodes import Global, Instance, StoredTensor
 from divergence.load.pickled import (
-    Global,
-    Instance,
-    StoredTensor,
     attributes,
     globals_of,
     is_module,

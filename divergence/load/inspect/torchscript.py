@@ -11,7 +11,8 @@ from typing import Any
 from divergence.load.inspect import words
 from divergence.load.inspect.checkpoint import weights
 from divergence.load.kinds import Kind
-from divergence.load.pickled import Instance, StoredTensor, attributes, read_pickle
+from divergence.load.opcodes import Instance, StoredTensor
+from divergence.load.pickled import attributes, read_pickle
 
 _MANGLED = re.compile(r"__torch__\.|___torch_mangle_\d+\.")
 
