@@ -173,7 +173,8 @@ def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
     """Yield the culprits with the index of the pair that shows each."""
     positions = {(p.reference, p.candidate): number for number, p in enumerate(pairs)}
     by_candidate = {p.candidate: number for number, p in reversed(list(enumerate(pairs)))}
-    for accused in steps.diagnosis.accused:
+    profiles = steps.diagnosis.profiles
+    for rank, accused in enumerate(steps.diagnosis.accused):
         match = accused.match
         number = positions.get(
             (match.reference, match.candidate), by_candidate.get(match.candidate, -1)
@@ -188,6 +189,7 @@ def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
             stage=pairs[number].stage,
             introduced=accused.introduced,
             pair=number,
+            profile=profiles[rank] if rank < len(profiles) else None,
         )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from divergence.compare.floor import MULTIPLE
+from divergence.compare.profile import profile
 from divergence.diagnose.causes import SEGMENT_CAUSES
 from divergence.diagnose.culprits import Accused, accuse
 from divergence.diagnose.edits import Edit
@@ -13,7 +14,7 @@ from divergence.diagnose.examine import Examination, Explained, examine
 from divergence.diagnose.mispairs import Settled
 from divergence.diagnose.proof import Claim, Rerun, prove
 from divergence.diagnose.suspects import Scene, needed, suspect
-from divergence.records import Array, Finding, Introduced, Match, Proof, RuledOut
+from divergence.records import Array, Finding, Introduced, Match, Profile, Proof, RuledOut
 
 # Segments that are examined; a file in which more diverge has a cause that is not local.
 MOST_EXAMINED = 8
@@ -24,7 +25,7 @@ class Diagnosis:
     """What was found: culprits the worst first, findings that index them, edits that heal.
 
     introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
-    none.
+    none. profiles: of what the first culprits should make and what they make, in their order.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     edits: tuple[Edit, ...] = ()
+    profiles: tuple[Profile | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def diagnose(
         findings=tuple(sorted(findings, key=lambda f: -f.confidence)),
         ruled_out=_ruled_out(examinations, {f.cause for f in findings}),
         edits=tuple(edit for claim in claims.values() for edit in claim.edits),
+        profiles=tuple(found.profile for found in examinations),
     )
 
 
@@ -94,7 +97,7 @@ def _examine(
     found = suspect(scene, accused.match, values, inputs, bound)
     if found is None:
         return Examination((), ())
-    return examine(found, SEGMENT_CAUSES)
+    return replace(examine(found, SEGMENT_CAUSES), profile=profile(found.expected, found.produced))
 
 
 def _claim(explained: Sequence[Explained]) -> Claim:
@@ -110,7 +113,7 @@ def _finding(explained: Explained, culprit: int, proof: Proof) -> Finding:
     return Finding(
         cause=explained.cause,
         culprit=culprit,
-        confidence=0.99 if explained.complete else 0.6,
+        confidence=0.99 if explained.complete else 0.9,
         explanation=hypothesis.explanation,
         evidence=hypothesis.evidence,
         remedy=hypothesis.remedy,

@@ -7,18 +7,21 @@ independent faults still gets both named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
 from divergence.diagnose.suspect import Hypothesis, Suspect
-from divergence.records import Array, RuledOut
+from divergence.records import Array, Profile, RuledOut
 
 # A change that removes at least this share of the error is worth going on from.
 WORTHWHILE = 0.5
 MOST_AT_ONCE = 3
+# What is left of the error when the cause is right although rounding does not explain the rest
+# (a remedy that is itself rounded, such as a folded weight or a gain that was searched for).
+REMNANT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,11 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the detectors found in one segment."""
+    """What the detectors found in one segment. profile: of what it should make and what it does."""
 
     explained: tuple[Explained, ...]
     ruled_out: tuple[RuledOut, ...]
+    profile: Profile | None = None
 
 
 def examine(suspect: Suspect, causes: Sequence[ModuleType]) -> Examination:
@@ -50,30 +54,32 @@ def examine(suspect: Suspect, causes: Sequence[ModuleType]) -> Examination:
             ruled_out.append(RuledOut(cause.CAUSE, answer))
         else:
             proposals.extend((cause.CAUSE, hypothesis) for hypothesis in answer)
-    explained = tuple(_search(suspect, proposals))
+    explained = _search(suspect, proposals)
     held = {e.cause for e in explained}
     tried = dict.fromkeys(cause for cause, _ in proposals if cause not in held)
     ruled_out += [RuledOut(cause, "undone in the segment, the error stays") for cause in tried]
     return Examination(explained, tuple(ruled_out))
 
 
-def _search(suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]]) -> Iterator[Explained]:
-    """Greedily undo what helps most until the error is within the bound."""
-    error = distance(suspect.expected, suspect.produced)
-    undone: list[Hypothesis] = []
+def _search(
+    suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]]
+) -> tuple[Explained, ...]:
+    """Greedily undo what helps most until the error is gone; nothing, where it does not go."""
+    first = error = distance(suspect.expected, suspect.produced)
+    found: list[Explained] = []
     for _ in range(MOST_AT_ONCE):
-        best = _best(suspect, proposals, undone)
+        best = _best(suspect, proposals, [entry.hypothesis for entry in found])
         if best is None:
-            return
+            break
         after, cause, hypothesis = best
         complete = after <= suspect.bound
         if not complete and not after <= (1 - WORTHWHILE) * error:
-            return
-        yield Explained(cause, hypothesis, error, after, complete)
+            break
+        found.append(Explained(cause, hypothesis, error, after, complete))
         if complete:
-            return
-        undone.append(hypothesis)
+            return tuple(found)
         error = after
+    return tuple(found) if error <= REMNANT * first else ()
 
 
 def _best(
