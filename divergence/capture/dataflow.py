@@ -59,11 +59,6 @@ class Dataflow(Generic[Maker]):
                 return write.maker
         return found
 
-    def same(self, tensor: Tensor, other: Tensor) -> bool:
-        """Return whether two tensors are the same view of the same memory."""
-        key = storage_key(tensor)
-        return key is not None and key == storage_key(other) and _window(tensor) == _window(other)
-
     def made(self, tensor: Tensor, maker: Maker) -> None:
         """Note that `maker` gave `tensor`, as a new value or as a view of one."""
         memory = self._memory(tensor, create=True)

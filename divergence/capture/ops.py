@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Tag, Tensor
+from torch import Tag, Tensor, strided
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from divergence.capture.hooks import Frame, Scopes
@@ -37,6 +37,12 @@ _COMMON = {
 # Layout and copies alone: the values stay what they are.
 _SAME_VALUES = frozenset({"clone", "contiguous", "view", "alias", "detach", "lift_fresh"})
 
+# With some arguments they give back what they got. Then they are no step of the program:
+# eager PyTorch leaves a slice of everything out, TorchScript does not.
+_MAY_DO_NOTHING = frozenset(
+    {"alias", "detach", "expand", "permute", "slice", "squeeze", "transpose", "view"}
+)
+
 # Operators that write to an argument although their schema does not say so: name of the flag
 # that switches this on, and the arguments written to.
 _UNDECLARED = {
@@ -52,7 +58,8 @@ class Op:
 
     name: without overload, leading and trailing underscores. parameters: argument names in
     schema order. defaults: of those that have one; a call leaves them out. written: those
-    that it writes to; where `when` is set, only if that argument is true. random: draws from a generator.
+    that it writes to; where `when` is set, only if that argument is true. random: draws from
+    a generator.
     """
 
     name: str
@@ -180,7 +187,7 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         execute: Execute | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._scopes = scopes
+        self.scopes = scopes
         self._listener = listener
         self._before_write = before_write
         self._execute = execute
@@ -198,18 +205,30 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if self._scopes.paused:
+        if self.scopes.paused:
             return func(*args, **kwargs)
         op = op_of(func)
         if op.written:
             self._before_write(op.mutated(args, kwargs))
         execute = self._execute
         result = execute(func, op, args, kwargs) if execute else func(*args, **kwargs)
-        frame = self._scopes.top
-        if frame is not None:
+        frame = self.scopes.top
+        if frame is not None and not (op.name in _MAY_DO_NOTHING and _same(args[0], result)):
             number = frame.count(op.name)
             self._listener.op(frame, op, number, args, kwargs, result)
         return result
+
+
+def _same(tensor: Any, result: Any) -> bool:
+    return (
+        isinstance(result, Tensor)
+        and tensor.layout is result.layout is strided
+        and tensor.data_ptr() == result.data_ptr()
+        and tensor.shape == result.shape
+        and tensor.stride() == result.stride()
+        and tensor.dtype == result.dtype
+        and tensor.numel() > 0
+    )
 
 
 def _holds_tensor(value: Any) -> bool:

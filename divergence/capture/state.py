@@ -17,6 +17,7 @@ from torch import nn
 from torch.jit import ScriptModule
 
 from divergence.capture.dataflow import storage_key
+from divergence.capture.script import attribute_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,16 +106,21 @@ class Attributes:
     def __init__(self, model: nn.Module) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._saved: list[tuple[Any, Any]] = []
+        self._scripted: list[tuple[Any, str, Any]] = []
         self._pending: list[tuple[str, Any]] = []
         self._seen: dict[int, Any] = {}
         for name, module in model.named_modules():
-            if not isinstance(module, ScriptModule):
+            if isinstance(module, ScriptModule):
+                self._open_script(name, module)
+            else:
                 self._open_module(name, module)
         self._walk()
         self.complete = not self._pending
 
     def restore(self) -> None:
         """Let every attribute refer to what it did, in the same containers."""
+        for module, name, value in self._scripted:
+            module.setattr(name, value)
         for container, content in self._saved:
             if isinstance(container, list):
                 if not _same_items(container, content):
@@ -140,6 +146,19 @@ class Attributes:
         for key, value in own.items():
             if key not in _MODULE_INTERNALS and type(value) not in _SIMPLE:
                 self._pending.append((f"{name}.{key}" if name else key, value))
+
+    def _open_script(self, name: str, module: ScriptModule) -> None:
+        """Save the attributes that TorchScript code uses; lists and dicts come as copies."""
+        own = module._c  # noqa: SLF001  attributes have no public list
+        prefix = f"{name}." if name else ""
+        held = (module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        self.tensors |= {prefix + key: tensor for pairs in held for key, tensor in pairs}
+        for key in attribute_names(module):
+            value = own.getattr(key)
+            if isinstance(value, torch.Tensor):
+                self.tensors[prefix + key] = value
+            if not isinstance(value, torch.ScriptObject | torch._C.ScriptModule):  # noqa: SLF001
+                self._scripted.append((own, key, value))
 
     def _walk(self) -> None:
         """Follow what attributes lead to, through containers and plain objects."""

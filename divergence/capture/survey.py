@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.dataflow import Dataflow, storage_key
-from divergence.capture.hooks import plain_attributes
 from divergence.capture.tensors import dtype_name, tensors
 from divergence.records import Site, SiteKind
 
@@ -116,8 +115,6 @@ class Survey:
         targets = outputs or written
         name = f"{frame.label}::{op.name}#{number}"
         for index, tensor in enumerate(targets):
-            if not written and self._is_operand(tensor, operands):
-                continue
             if op.name in _UNINITIALISED:
                 self._flow.made(tensor, _Weight())
                 continue
@@ -138,17 +135,17 @@ class Survey:
         """Draft the sites of a module call that ended."""
         arguments, _ = self._arguments.pop(frame)
         weights = list(self._weights.pop(frame))
-        kind, settings = type(frame.module).__name__, plain_attributes(frame.module)
+        kind, settings, leaf = frame.callee.kind, frame.callee.settings(), frame.callee.leaf
         for index, tensor in enumerate(tensors(output)):
             maker = self._flow.maker(tensor)
             site = self._draft(indexed(frame.label, index), "module", kind, frame, tensor)
             site.inputs, site.weights = arguments, weights
-            site.attributes = settings
+            site.attributes = dict(settings)
             if not isinstance(maker, Draft):
                 site.constant = True
                 continue
             site.constant = maker.constant
-            if frame.leaf and maker.frame is frame and self._absorb(site, maker):
+            if leaf and maker.frame is frame and self._absorb(site, maker):
                 self._flow.made(tensor, site)
             else:
                 site.alias = maker
@@ -212,10 +209,6 @@ class Survey:
 
     def _all_known(self, operands: list[Tensor]) -> bool:
         return all(self._flow.maker(tensor) is not None for tensor in operands)
-
-    def _is_operand(self, tensor: Tensor, operands: list[Tensor]) -> bool:
-        """Return whether an op gave back an operand as it is (`detach`, `view` to its shape)."""
-        return any(self._flow.same(tensor, t) and self._flow.maker(t) for t in operands)
 
 
 def _shares(tensor: Tensor, operands: list[Tensor]) -> bool:

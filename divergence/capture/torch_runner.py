@@ -1,19 +1,21 @@
-"""PyTorch modules as runners: hooks for module calls, a dispatch mode for operators."""
+"""PyTorch programs as runners: module calls and operators, shown as they happen."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, ExitStack
+import copy
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.export import ExportedProgram
 
 from divergence.capture.exact import Shadows
-from divergence.capture.hooks import ROOT, Scopes, argument_hooks, module_hooks
-from divergence.capture.ops import Listener, OpMode
+from divergence.capture.hooks import ROOT, Scopes
+from divergence.capture.ops import Listener
 from divergence.capture.show import Show
 from divergence.capture.state import Attributes, RandomState, same_state
+from divergence.capture.subject import subject_of
 from divergence.capture.survey import Survey, indexed
 from divergence.capture.tensors import convert, dtype_name, leaves, to_array, to_tensor
 from divergence.errors import CaptureError, DivergenceError, InputError
@@ -26,14 +28,18 @@ if TYPE_CHECKING:
 
 
 class TorchRunner:
-    """A live `nn.Module` as a runner.
+    """A PyTorch program as a runner: `nn.Module`, TorchScript module or exported program.
 
-    device: where it runs; by default where its parameters are. Elsewhere it runs as a copy.
+    device: where it runs; by default where its weights are. Elsewhere it runs as a copy.
     ops: whether operators are sites beside module calls.
+    fallbacks: operators that could not run in float64 so far, with the reason.
     """
 
-    def __init__(self, model: nn.Module, device: str | None = None, ops: bool = True) -> None:
-        self._model = _placed(model, device)
+    def __init__(
+        self, model: nn.Module | ExportedProgram, device: str | None = None, ops: bool = True
+    ) -> None:
+        self._subject = subject_of(_placed(model, device))
+        self._module = self._subject.module
         self._ops = ops
         self._start = RandomState.now()
         self._notes: set[str] = set()
@@ -44,13 +50,13 @@ class TorchRunner:
         """Return the sites of one run and what each reads; no values are kept."""
         if self._last and self._last[0] is call:
             return self._last[1]
-        weights = _weights(self._model)
+        weights = _weights(self._module)
         survey = Survey(weights.items())
         args, kwargs = self._arguments(call)
         names = self._input_names(args, kwargs)
         for name, tensor in names.items():
             survey.take_input(name, tensor)
-        output = self._forward(args, kwargs, survey, argument_hooks)
+        output = self._forward(args, kwargs, survey, thorough=True)
         found = [path for path, leaf in leaves(output) if isinstance(leaf, torch.Tensor)]
         program = Program(
             sites=survey.sites(ops=self._ops),
@@ -78,7 +84,7 @@ class TorchRunner:
         """
         if probe is not None and sites is None:
             sites = [site.name for site in self.program(call).sites if site.alias_of is None]
-        shadows = None if exact == "none" else Shadows(Attributes(self._model).tensors.values())
+        shadows = None if exact == "none" else Shadows(Attributes(self._module).tensors.values())
         show = Show(probe, frozenset(sites or ()), shadows, fed=exact == "fed")
         args, kwargs = self._arguments(call)
         for name, tensor in self._input_names(args, kwargs).items():
@@ -91,17 +97,18 @@ class TorchRunner:
 
     def describe(self) -> dict[str, object]:
         """Return what the report says about this side."""
-        parameters = list(self._model.parameters())
+        parameters = list(self._module.parameters())
         return {
-            "kind": "torch.nn.Module",
-            "class": f"{type(self._model).__module__}.{type(self._model).__qualname__}",
+            "kind": self._subject.kind,
+            "class": _class_name(self._module),
             "torch": str(torch.__version__),
-            "device": str(_device(self._model)),
+            "device": str(_device(self._module)),
             "dtypes": sorted({dtype_name(p) for p in parameters}),
             "parameters": sum(p.numel() for p in parameters),
-            "training": self._model.training,
+            "training": self._module.training,
             "threads": torch.get_num_threads(),
             "state": sorted(self._notes),
+            "notes": list(self._subject.notes),
         }
 
     def _forward(
@@ -109,26 +116,27 @@ class TorchRunner:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         listener: Listener,
-        hooks: Callable[[nn.Module, Scopes], AbstractContextManager[None]] = module_hooks,
+        *,
+        thorough: bool = False,
         shadows: Shadows | None = None,
     ) -> Any:
         scopes = Scopes(listener)
         execute = shadows.execute if shadows else None
         with ExitStack() as stack:
-            originals = stack.enter_context(same_state(self._model, self._start, self._notes))
-            stack.enter_context(hooks(self._model, scopes))
-            stack.enter_context(OpMode(scopes, listener, originals.keep, execute))
+            originals = stack.enter_context(same_state(self._module, self._start, self._notes))
+            run = stack.enter_context(self._subject.follow(scopes, thorough=thorough))
+            stack.enter_context(self._subject.mode(scopes, listener, originals.keep, execute))
             try:
-                return self._model(*args, **kwargs)
+                return run(*args, **kwargs)
             except DivergenceError:
                 raise
             except Exception as error:
                 if isinstance(listener, Show) and listener.raised:
                     raise listener.raised from None
-                raise _failure(self._model, scopes, error) from error
+                raise _failure(self._module, scopes, error) from error
 
     def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        device, dtype = _device(self._model), _float_dtype(self._model)
+        device, dtype = _device(self._module), _float_dtype(self._module)
 
         def change(leaf: Any) -> Any:
             if not hasattr(leaf, "dtype"):
@@ -140,7 +148,7 @@ class TorchRunner:
 
     def _input_names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Tensor]:
         """Return the input tensors by the names of the parameters that take them."""
-        signature = inspect.signature(self._model.forward)
+        signature = self._subject.signature
         try:
             bound = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
@@ -149,7 +157,7 @@ class TorchRunner:
             raise InputError(
                 f"The model's forward({wanted}) cannot be called with {given}: {error}."
             ) from error
-        modules = {name for name, _ in self._model.named_modules()}
+        modules = {name for name, _ in self._module.named_modules()}
         found = [(path, leaf) for path, leaf in leaves(bound) if isinstance(leaf, torch.Tensor)]
         return {f"<input>.{path}" if path in modules else path: leaf for path, leaf in found}
 
@@ -171,15 +179,26 @@ def _failure(model: nn.Module, scopes: Scopes, error: Exception) -> CaptureError
     where = f" in {scopes.failed_in}" if scopes.failed_in else ""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return CaptureError(
-        f"{type(model).__name__} fails{where}: {type(error).__name__}: {first}. "
+        f"{_class_name(model).rpartition('.')[2]} fails{where}: {type(error).__name__}: {first}. "
         "Check that the inputs have the shapes and dtypes the model expects."
     )
 
 
-def _placed(model: nn.Module, device: str | None) -> nn.Module:
-    import copy
+def _class_name(module: nn.Module) -> str:
+    compiled_from = getattr(module, "original_name", None)
+    return str(compiled_from or f"{type(module).__module__}.{type(module).__qualname__}")
 
-    if device is None or torch.device(device) == _device(model):
+
+def _placed(model: Any, device: str | None) -> Any:
+    """Return the model on `device`: itself where it is there, else a copy."""
+    if device is None:
+        return model
+    if isinstance(model, ExportedProgram):
+        from torch.export.passes import move_to_device_pass
+
+        here = next(iter(model.state_dict.values()), torch.empty(0)).device
+        return model if here == torch.device(device) else move_to_device_pass(model, device)
+    if torch.device(device) == _device(model):
         return model
     return copy.deepcopy(model).to(device)
 
