@@ -20,20 +20,25 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
 DOMAIN = "com.microsoft.nchwc"
-_NAMED = re.compile(r"(.+)_nchwc(_token_\d+)?$")
+# Where a provider has no float16 kernel the value is computed in float32, under this name.
+WIDENED = "InsertedPrecisionFreeCast_"
+# A batch normalisation becomes a depthwise convolution, with `_bn` in front.
+_NAMED = re.compile(r"(.+?)(_bn)?_nchwc(_token_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a value is: its name in the traced graph, and the prefix of the body around it.
 
-    channels: of a value in blocked layout, None for any other; element: its ONNX element type
+    channels: of a value in blocked layout, None for any other; axes: the transposition that
+    gives the file's value, where its axes are in another order; element: its ONNX element type
     where the runtime changed it.
     """
 
     value: str
     body: str = ""
     channels: int | None = None
+    axes: tuple[int, ...] | None = None
     element: int | None = None
 
 
@@ -51,7 +56,7 @@ def follow(
     for node in graph.node:
         tracker.visit(node)
     found = {tracker.names[value]: value for value in tracker.blocked if value in tracker.names}
-    channels = {name: _channels(types.get(name, UNKNOWN)) for name in found}
+    channels = {name: _channels(name, wiring, types) for name in found}
     return {
         name: Place(value, channels=channels[name])
         for name, value in found.items()
@@ -59,8 +64,22 @@ def follow(
     }
 
 
-def _channels(known: ValueType) -> int | None:
-    return known.dims[1] if known.dims is not None and len(known.dims) > 1 else None
+def _channels(name: str, wiring: Wiring, types: Mapping[str, ValueType]) -> int | None:
+    """Return a value's channels: of its shape, else of the convolution that it comes from."""
+    dims = types.get(name, UNKNOWN).dims
+    if dims is not None:
+        return dims[1] if len(dims) > 1 else None
+    if name not in wiring.producers:
+        return None
+    node = wiring.producers[name][1]
+    if node.op_type.endswith("Conv"):
+        weight = types.get(node.input[1], UNKNOWN).dims
+        return weight[0] if weight else None
+    # Of all other operators on blocked values, concatenation alone changes the number.
+    found = [_channels(source, wiring, types) for source in node.input]
+    if node.op_type != "Concat":
+        return found[0]
+    return sum(c for c in found if c) if all(found) else None
 
 
 class _Tracker:
@@ -94,9 +113,11 @@ class _Tracker:
 
     def _layout_node(self, node: NodeProto) -> str | None:
         found = _NAMED.fullmatch(node.name)
-        if found is None or found[1] not in self.wiring.producers:
+        base = found[1].removeprefix(WIDENED) if found else ""
+        possible = (base, base + (found[2] or "")) if found else ()
+        name = next((n for n in possible if n in self.wiring.producers), None)
+        if name is None:
             return self._other_node(node, 0)
-        name: str | None = found[1]
         if len(node.input) > 3 and node.input[3]:
             name = self._addition(name, node.input[3])
         activation = next((a.s.decode() for a in node.attribute if a.name == "activation"), "")

@@ -8,12 +8,13 @@ it computes; `blocked.py` follows the values that were put into blocked layout.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from divergence.capture.blocked import Place, follow
+from divergence.capture import channels_last
+from divergence.capture.blocked import WIDENED, Place, follow
 from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
 from divergence.capture.onnx_graph import Wiring, between, wire
 from divergence.capture.onnx_session import Session, Settings
@@ -22,9 +23,6 @@ from divergence.capture.onnx_tensors import Stored
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
-
-# Where a provider has no float16 kernel the value is computed in float32, under this name.
-_WIDENED = "InsertedPrecisionFreeCast_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +53,43 @@ def optimized(
     """
     with TemporaryDirectory(prefix="divergence-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "optimized.onnx"
-        weights = file.weights if file.changed else None
-        source = file.model if file.changed else file.given
-        session = Session(source, settings, weights, name=name, save=path)
+        source = file.model if file.changed else file.source
+        session = Session(source, settings, file.weights, name=name, save=path)
         saved = read_onnx(path)
+        plain = None
+        if channels_last.is_used(saved.model.graph):
+            plain = _without(channels_last.OPTIMIZER, file, settings, Path(folder))
         # The mappings outlive the folder: the files' pages stay until the last one is closed.
         held = {key: _held(stored) for key, stored in saved.weights.items()}
-    return session, Deployed(saved.model, held, locate(file.model, saved.model, types))
+    return session, Deployed(saved.model, held, locate(file.model, saved.model, types, plain))
 
 
-def locate(own: ModelProto, other: ModelProto, types: Mapping[str, ValueType]) -> dict[str, Place]:
-    """Return where the values of a file are in the graph that was made of it."""
+def _without(optimizer: str, file: OnnxFile, settings: Settings, folder: Path) -> ModelProto:
+    """Return the graph that the runtime makes of a file when an optimiser is left out."""
+    path = folder / "plain.onnx"
+    less = replace(settings, disabled=(*settings.disabled, optimizer))
+    Session(file.model if file.changed else file.source, less, file.weights, save=path)
+    return read_onnx(path).model
+
+
+def locate(
+    own: ModelProto,
+    other: ModelProto,
+    types: Mapping[str, ValueType],
+    plain: ModelProto | None = None,
+) -> dict[str, Place]:
+    """Return where the values of a file are in the graph that was made of it.
+
+    plain: the same without channels-last layouts, where the graph has such.
+    """
     wiring = wire(own.graph)
     places: dict[str, Place] = {}
     _kept(own.graph, other.graph, "", places)
     places.update(follow(wiring, other.graph, places, types))
+    if plain is not None:
+        turned = channels_last.follow(other.graph, plain.graph, types)
+        own_values = wiring.producers.keys() - places.keys()
+        places.update({name: turned[name] for name in own_values & turned.keys()})
     return places
 
 
@@ -93,8 +113,8 @@ def _kept(own: GraphProto, other: GraphProto, prefix: str, places: dict[str, Pla
         for name in node.output:
             if name in made:
                 places[prefix + name] = Place(name, prefix)
-            elif _WIDENED + name in made:
-                places[prefix + name] = Place(_WIDENED + name, prefix, element=TensorProto.FLOAT)
+            elif WIDENED + name in made:
+                places[prefix + name] = Place(WIDENED + name, prefix, element=TensorProto.FLOAT)
         twin = nodes.get(node.name)
         if twin is not None:
             branches = dict(bodies(twin))

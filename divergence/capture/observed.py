@@ -44,31 +44,13 @@ class Observed:
 
         What `show` raises stops the run and is raised again here.
         """
-        from onnxruntime import RunOptions
 
         def pass_on(number: int, value: Array) -> None:
             narrow = self._narrow[number]
             show(self._taps[number], value if narrow is None else _narrowed(value, narrow))
 
-        with self._lock:
-            recorder = self._recorder
-            recorder.options, recorder.show, recorder.error = RunOptions(), pass_on, None
-            try:
-                outputs = self._session.run(feeds, self._outputs, recorder.options)
-            except Exception:
-                if recorder.error is None:
-                    raise
-                outputs = []
-            finally:
-                error, recorder.error = recorder.error, None
-                recorder.show = recorder.options = None
-        _raise(error)
-        return outputs
-
-
-def _raise(error: BaseException | None) -> None:
-    if error is not None:
-        raise error
+        with self._lock, self._recorder.listening(pass_on) as options:
+            return self._session.run(feeds, self._outputs, options)
 
 
 def _narrow(element: int) -> np.dtype[Any] | None:

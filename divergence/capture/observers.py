@@ -7,7 +7,8 @@ returned from the callback costs about 20 s for each GB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -17,6 +18,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from divergence.errors import CaptureError
 from divergence.records import Array
 
 if TYPE_CHECKING:
@@ -56,6 +58,22 @@ class Recorder:
         self.error: BaseException | None = None
         self.options: RunOptions | None = None
         _RECORDERS[self.key] = self
+
+    @contextmanager
+    def listening(self, show: Callable[[int, Array], None]) -> Iterator[RunOptions]:
+        """Pass values on to `show` during one run; raise what it raised instead of all else."""
+        from onnxruntime import RunOptions
+
+        self.show, self.error, self.options = show, None, RunOptions()
+        try:
+            yield self.options
+        except CaptureError:
+            if self.error is None:
+                raise
+        finally:
+            self.show = self.options = None
+        if self.error is not None:
+            raise self.error
 
     def see(self, tap: int, value: Array) -> None:
         """Show one value; after an error the run is asked to stop and the rest is ignored."""

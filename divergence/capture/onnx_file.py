@@ -40,6 +40,11 @@ class OnnxFile:
     given: Path | ModelProto = field(repr=False)
     changed: bool
 
+    @property
+    def source(self) -> Path | ModelProto:
+        """What a session of the untouched file is made of: a model in memory shares weights."""
+        return self.given if isinstance(self.given, Path) or self.changed else self.model
+
 
 def read_onnx(source: Path | str | ModelProto) -> OnnxFile:
     """Read a file or a model in memory; the caller's model is left as it is.

@@ -212,9 +212,7 @@ class OnnxRunner:
         session = self._rewritten[0]
         if session is not None:
             return session
-        if isinstance(self.file.given, Path):
-            return Session(self.file.given, self.settings, name=self.name)
-        return Session(self.file.model, self.settings, self.file.weights, name=self.name)
+        return Session(self.file.source, self.settings, self.file.weights, name=self.name)
 
     @cached_property
     def _planned(self) -> Trace:

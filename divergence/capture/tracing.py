@@ -68,7 +68,11 @@ def plan(
             taps.append(tap)
     shown = {tap.site for tap in taps} | {s.name for s in program.sites if s.kind == "input"}
     lost = [root for root, place in places.items() if place is None and root not in shown]
-    members = {root: _members(groups[root]) for root in groups if root in shown}
+    members = {
+        root: _members(names, _turned(root, places[root]))
+        for root, names in groups.items()
+        if root in shown
+    }
     hidden.update(_recover(own, graph, lost, groups, members))
     return Trace(tuple(taps), members, hidden)
 
@@ -87,7 +91,8 @@ def _recover(
     for root in lost:
         source = origin(wiring, root, members)
         if source is not None:
-            members[source.value] += _members(groups[root], source.steps)
+            turned = members[source.value][0].steps
+            members[source.value] += _members(groups[root], (*turned, *source.steps))
         else:
             hidden.update({name: why.get(name, _REMOVED) for name in groups[root]})
     return hidden
@@ -95,6 +100,10 @@ def _recover(
 
 def _place(names: Sequence[str], places: Mapping[str, Place]) -> Place | None:
     return next((places[name] for name in names if name in places), None)
+
+
+def _turned(root: str, place: Place | None) -> tuple[Step, ...]:
+    return (Step(root, place.axes),) if place is not None and place.axes else ()
 
 
 def _members(names: Sequence[str], steps: tuple[Step, ...] = ()) -> tuple[Member, ...]:
