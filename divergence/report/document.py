@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from divergence.records import Finding, Pair, Proof, Report, RuledOut, Status, Unpaired, Verdict
+from divergence.records import (
+    Finding,
+    Pair,
+    Profile,
+    Proof,
+    Report,
+    RuledOut,
+    Status,
+    Unpaired,
+    Verdict,
+)
 from divergence.report import growth, words
 from divergence.report.growth import Growth
 
@@ -53,6 +63,7 @@ class Suspect:
     multiple: float
     pair: int
     causes: tuple[Cause, ...]
+    profile: Profile | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,7 @@ def _suspects(report: Report) -> tuple[Suspect, ...]:
             multiple=culprit.introduced.multiple,
             pair=culprit.pair,
             causes=tuple(told(f) for f in report.findings if f.culprit == index),
+            profile=culprit.profile,
         )
         for index, culprit in enumerate(report.culprits)
     )

@@ -51,9 +51,11 @@ def _draw_pairs(axes: Axes, growth: Growth) -> None:
     floors = [_drawn(point.floor, foot) for point in points]
     axes.fill_between(places, foot, floors, color=FLOOR, alpha=0.35, lw=0, label="floor")
     observed = [_drawn(point.observed, foot) for point in points]
-    introduced = [_drawn(point.introduced, foot) for point in points]
-    if any(point.introduced is not None for point in points):
-        axes.plot(places, introduced, color=INTRODUCED, lw=1, label="introduced")
+    fed = [point for point in points if point.introduced is not None]
+    if fed:
+        introduced = [_drawn(point.introduced, foot) for point in fed]
+        where = [point.pair for point in fed]
+        axes.plot(where, introduced, color=INTRODUCED, lw=1, label="introduced")
     axes.plot(places, observed, color=OBSERVED, lw=1.5, label="observed")
     _mark(axes, growth, points)
     _name_stages(axes, points)

@@ -7,7 +7,7 @@ from html import escape
 
 from divergence.report.words import printable
 
-VOID = frozenset({"meta", "br", "rect", "line"})
+VOID = frozenset({"meta", "img", "rect"})
 
 
 class Markup(str):
@@ -28,7 +28,7 @@ def tag(
     attributes = ({"class": " ".join(classes)} if classes else {}) | dict(at or {})
     written = "".join(f' {k}="{escape(printable(str(v)))}"' for k, v in attributes.items())
     if name in VOID:
-        return Markup(f"<{name}{written}>" if name in ("meta", "br") else f"<{name}{written}/>")
+        return Markup(f"<{name}{written}/>")
     return Markup(f"<{name}{written}>{join(*children)}</{name}>")
 
 

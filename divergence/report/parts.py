@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from divergence.records import Pair, PairVerdict, Proof
-from divergence.report import words
+from divergence.report import profiles, words
 from divergence.report.document import Cause, Document, Facts, Section, Suspect
 from divergence.report.growth import Axis, Bar, Growth
 from divergence.report.markup import Markup, join, tag
+
+LONG = 200  # characters of a sentence from which it is set smaller
 
 # A sign beside each colour: nothing is told by colour alone.
 SIGNS = {
@@ -27,10 +29,16 @@ def verdict(document: Document) -> Markup:
     return tag(
         f"header.verdict.{document.status.value}",
         tag("p.status", tag("span.badge", document.headline), partial),
-        tag("h1", document.sentence),
+        tag("h1" if len(document.sentence) < LONG else "h1.lengthy", _named(document.sentence)),
         tag("p.sides", document.title),
         tag("dl.tiles", tiles),
     )
+
+
+def _named(sentence: str) -> list[str]:
+    """Return a sentence with the names that stand between backticks as code."""
+    pieces = sentence.split("`")
+    return [tag("code", piece) if n % 2 else piece for n, piece in enumerate(pieces)]
 
 
 def suspects(document: Document) -> Markup:
@@ -58,6 +66,7 @@ def _suspect(rank: int, suspect: Suspect, axis: Axis) -> Markup:
             _fact("stage", suspect.stage),
         ),
         causes,
+        profiles.render(suspect.profile) if suspect.profile else "",
     )
 
 

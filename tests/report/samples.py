@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from divergence.compare.profile import profile
 from divergence.records import (
     Alignment,
     Coverage,
@@ -16,6 +17,7 @@ from divergence.records import (
     Metrics,
     Pair,
     PairVerdict,
+    Profile,
     Proof,
     RuledOut,
     Stage,
@@ -151,6 +153,7 @@ def divergent_vit() -> Report:
         stage="blocks.7",
         introduced=suspect.introduced,
         pair=first,
+        profile=attention_profile(),
     )
     finding = Finding(
         cause="attention.scale",
@@ -187,6 +190,17 @@ def divergent_vit() -> Report:
         ),
         outputs=(pairs[-1],),
     )
+
+
+def attention_profile() -> Profile:
+    """Logits of attention of which two heads lack their scale."""
+    draw = np.random.default_rng(2)
+    logits = draw.standard_normal((1, 6, 197, 197)).astype(np.float32)
+    broken = logits + 1e-6 * draw.standard_normal(logits.shape).astype(np.float32)
+    broken[:, 2:4, 40:120] *= 4
+    made = profile(logits, broken)
+    assert made is not None
+    return made
 
 
 def _hurt(clean: Pair, index: int, first: int) -> Pair:

@@ -164,7 +164,7 @@ class Chart {
       this.stageBands(),
       this.grid(),
       drawn("path", { class: "floor", d: this.area("floor") }),
-      drawn("path", { class: "introduced", d: this.line("introduced") }),
+      drawn("path", { class: "introduced", d: this.line("introduced", true) }),
       drawn("path", { class: "observed", d: this.line("observed") }),
       this.dots(),
       this.marks(),
@@ -225,15 +225,16 @@ class Chart {
   }
 
   // Runs of pairs that have this figure, as [x, top, foot]; where several pairs share a pixel
-  // their greatest and least stand for all.
-  columns(name) {
+  // their greatest and least stand for all. sparse: pairs without it are passed over; otherwise
+  // they part the line.
+  columns(name, sparse = false) {
     const [from, to] = this.view;
     const runs = [[]];
     for (let k = Math.max(0, from - 1); k <= Math.min(this.points.length - 1, to + 1); k++) {
       const value = this.points[k][name];
       const run = runs[runs.length - 1];
       if (value === null || !Number.isFinite(value)) {
-        if (run.length) runs.push([]);
+        if (run.length && !sparse) runs.push([]);
         continue;
       }
       const [x, y] = [this.x(k), this.y(value)];
@@ -246,11 +247,12 @@ class Chart {
     return runs.filter((run) => run.length);
   }
 
-  line(name) {
+  line(name, sparse) {
     const spot = ([x, top, foot]) =>
       top === foot ? `${x.toFixed(1)} ${top.toFixed(1)}`
         : `${x.toFixed(1)} ${top.toFixed(1)}L${x.toFixed(1)} ${foot.toFixed(1)}`;
-    return this.columns(name).map((run) => `M${run.map(spot).join("L")}`).join("");
+    const path = (run) => `M${run.map(spot).join("L")}`;
+    return this.columns(name, sparse).map(path).join("");
   }
 
   area(name) {
@@ -275,6 +277,10 @@ class Chart {
       } else if (roomy) {
         const place = { cx: this.x(k), cy: this.y(point.observed), r: 2.5 };
         group.append(drawn("circle", { class: point.verdict, ...place }));
+      }
+      if (roomy && point.introduced > 0) {
+        const place = { cx: this.x(k), cy: this.y(point.introduced), r: 2 };
+        group.append(drawn("circle", { class: "introduced", ...place }));
       }
     }
     return group;
