@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,7 +176,7 @@ def _links(
         links = link(found, model, alone, named=isinstance(reference, OnnxModel))
     except InputError:
         if apart:  # the candidate has all its values: names of the reference mean the reference
-            return Links({}, frozenset())
+            return Links({})
         raise
     wrong = sorted(links.doubtful & inputs.named.keys())
     if wrong and not apart:
@@ -273,6 +274,10 @@ def _notes(bound: Iterable[BoundInput], found: Sequence[Leaf], links: Links) -> 
     for leaf in found:
         if leaf.name not in linked and not leaf.optional:
             yield f"'{leaf.name}' is no input of the ONNX file: it was written into it, or unused"
+    dicts = Counter(leaf.dict for leaf in found if leaf.dict and leaf.name in links.ordered)
+    for name, count in dicts.items():
+        if count > 1:
+            yield f"the entries of '{name}' are told apart by their order alone"
     for item in bound:
         for side in (item.reference, item.candidate):
             if side is not None and side.note:

@@ -40,13 +40,23 @@ class Leaf:
         last = self.name.rpartition(".")[2]
         return tuple(dict.fromkeys((self.name, self.name.replace(".", "_"), last)))
 
+    @property
+    def dict(self) -> str:
+        """The dict that it is an entry of, or "": entries come in whatever order the user has."""
+        parent, _, last = self.name.rpartition(".")
+        return "" if last.isdigit() else parent
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Leaf names by ONNX input; `doubtful` are names that mean something else on each side."""
+    """Leaf names by ONNX input.
+
+    doubtful: names that mean something else on each side. ordered: leaves linked by order alone.
+    """
 
     leaf_of: Mapping[str, str]
-    doubtful: frozenset[str]
+    doubtful: frozenset[str] = frozenset()
+    ordered: frozenset[str] = frozenset()
 
 
 def link(leaves: Sequence[Leaf], model: OnnxModel, alone: frozenset[str], named: bool) -> Links:
@@ -62,10 +72,12 @@ def link(leaves: Sequence[Leaf], model: OnnxModel, alone: frozenset[str], named:
     found = recorded or _by_name(leaves, model.inputs)
     if not recorded and not named and _crossed(found, leaves, model.inputs):
         found = _uncrossed(found, leaves, model)
-    found |= _in_order(found, leaves, model.inputs, alone)
+    rest = _in_order(found, leaves, model.inputs, alone)
+    found |= rest
     names = {leaf.name for leaf in leaves}
     doubtful = {one for one, leaf in found.items() if one in names and leaf != one}
-    return Links(found, frozenset(doubtful | {found[one] for one in doubtful} & _names(model)))
+    doubtful |= {found[one] for one in doubtful} & {item.name for item in model.inputs}
+    return Links(found, frozenset(doubtful), frozenset(rest.values()))
 
 
 def fits(value: Any, item: OnnxInput) -> bool:
@@ -99,10 +111,6 @@ def _kind(dtype: str) -> str:
     return "float" if "float" in dtype else "int" if "int" in dtype else dtype
 
 
-def _names(model: OnnxModel) -> set[str]:
-    return {item.name for item in model.inputs}
-
-
 def _plain(name: str) -> str:
     """Return a name as torch.export writes it: lower case, all but letters as underscores."""
     return re.sub(r"\W+", "_", name).strip("_").lower()
@@ -128,7 +136,10 @@ def _by_name(leaves: Sequence[Leaf], inputs: Sequence[OnnxInput]) -> dict[str, s
 
 def _crossed(found: Mapping[str, str], leaves: Sequence[Leaf], inputs: Sequence[OnnxInput]) -> bool:
     """Say whether links by name contradict the order, which exporters keep."""
-    place = {leaf.name: index for index, leaf in enumerate(leaves)}
+    place: dict[str, int] = {}
+    dicts: dict[str, int] = {}
+    for index, leaf in enumerate(leaves):
+        place[leaf.name] = dicts.setdefault(leaf.dict, index) if leaf.dict else index
     rest = [leaf.name for leaf in leaves if leaf.name not in found.values() and not leaf.optional]
     others = [item.name for item in inputs if item.name not in found]
     full = dict(found)
@@ -144,10 +155,8 @@ def _uncrossed(found: dict[str, str], leaves: Sequence[Leaf], model: OnnxModel) 
     items = {item.name: item for item in model.inputs}
     values = {leaf.name: leaf.value for leaf in leaves}
     by_order = dict(zip(items, [leaf.name for leaf in needed], strict=False))
-    ordered = len(needed) == len(items) and all(
-        fits(values[leaf], items[one]) for one, leaf in by_order.items()
-    )
-    if not ordered and all(fits(values[leaf], items[one]) for one, leaf in found.items()):
+    ordered = len(needed) == len(items) and _all_fit(by_order, values, items)
+    if not ordered and _all_fit(found, values, items):
         return found
     if ordered and (model.traced or not _all_fit(found, values, items)):
         return by_order
