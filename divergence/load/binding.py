@@ -51,9 +51,14 @@ def bind(
     found = tuple(_leaves(arguments, signature))
     links = _links(found, arguments, inputs, candidate_inputs, reference, model)
     sides = _Sides(reference, signature, model, arguments, links, maker)
-    bound = sides.bound(found, _own(candidate_inputs, arguments, links, model))
+    bound = sides.bound(found, _own(candidate_inputs, links, model))
     values = {item.reference.name: item.reference.value for item in bound if item.reference}
     candidate = {item.candidate.name: item.candidate.value for item in bound if item.candidate}
+    if arguments.onnx and not values:
+        raise InputError(
+            f"{', '.join(arguments.onnx)} name inputs of the ONNX file, and which parameters of "
+            f"the reference they are cannot be told: it takes {signature}. Use its names."
+        )
     _check_fed(model, candidate, links)
     return Binding(
         reference=_call(reference, arguments, signature, values),
@@ -83,7 +88,7 @@ class _Sides:
         linked = {item.name for item in item_of.values()}
         alone = [
             self.maker.apart(items[name], given.value, given.source, None)
-            for name, given in own.items()
+            for name, given in {**self.arguments.onnx, **own}.items()
             if name not in linked
         ]
         return (*(item for item in made if item is not None), *alone)
@@ -91,16 +96,17 @@ class _Sides:
     def _input(
         self, leaf: Leaf, item: OnnxInput | None, own: Mapping[str, Given]
     ) -> BoundInput | None:
-        given = own.get(item.name) if item else None
         raw, source = leaf.value, self._source(leaf)
-        if raw is None and given is not None:  # named by its ONNX name alone
-            raw, source, given = given.value, given.source, None
+        named = self.arguments.onnx.get(item.name) if item else None
+        if named is not None and (raw is None or source == _DEFAULT):
+            raw, source, named = named.value, named.source, None  # a value for both sides
         if raw is None or (source == _DEFAULT and item is None):
             self._check_optional(leaf)
             return None
         value = self._argument(leaf, raw, source, item)
         if item is None:
             return BoundInput(value, None)
+        given = own.get(item.name, named)
         if given is None:
             return self.maker.both(item, raw, value)
         return self.maker.apart(item, given.value, given.source, value)
@@ -196,9 +202,7 @@ def _two_meanings(name: str, links: Links) -> str:
     )
 
 
-def _own(
-    candidate_inputs: Inputs, arguments: Arguments, links: Links, model: OnnxModel
-) -> dict[str, Given]:
+def _own(candidate_inputs: Inputs, links: Links, model: OnnxModel) -> dict[str, Given]:
     """Return the values that are the candidate's own, by ONNX name."""
     names = [item.name for item in model.inputs]
     positional = candidate_inputs.positional
@@ -207,7 +211,7 @@ def _own(
             f"{len(positional)} candidate inputs are given without a name, and the ONNX file "
             f"takes {len(names)}: {', '.join(names)}. Write NAME=INPUT."
         )
-    own = {**arguments.onnx, **dict(zip(names, positional, strict=False))}
+    own = dict(zip(names, positional, strict=False))
     one_of = {leaf: one for one, leaf in links.leaf_of.items()}
     for name, given in candidate_inputs.named.items():
         one = name if name in names else one_of.get(name)

@@ -181,7 +181,7 @@ def _in_order(
     needed = [leaf for leaf in rest if not leaf.optional]
     free = [item for item in inputs if item.name not in found]
     fed = [item for item in free if item.name not in alone]
-    for left, right in ((needed, fed), (rest, fed), (needed, free)):
+    for left, right in ((needed, fed), (rest, fed), (needed, free), (rest, free)):
         if left and len(left) == len(right) and (len(left) == 1 or _fit_in_order(left, right)):
             return {item.name: leaf.name for leaf, item in zip(left, right, strict=True)}
     if not needed or not fed:

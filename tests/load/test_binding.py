@@ -178,6 +178,14 @@ def test_too_few_or_too_many(inputs, words):
         bound(net("x, y"), head("i", "j"), inputs)
 
 
+def test_names_of_the_file_that_tell_nothing_of_forward():
+    words = (
+        "i, j name inputs of the ONNX file, and which parameters of the reference they are cannot"
+    )
+    with pytest.raises(InputError, match=words):
+        bound(net("ids=None, mask=None, types=None"), head("i", "j"), {"i": A, "j": B})
+
+
 def test_an_onnx_input_without_a_value():
     words = "Nothing is given for the ONNX input state float32 [2, ?]; give state=INPUT."
     onnx = head(OnnxInput("x", "float32"), OnnxInput("state", "float32", (2, None)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from math import prod
@@ -93,7 +94,10 @@ def _tensor(name: str, tensors: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]
 def _size(size: Mapping[str, Any]) -> int | str:
     if "as_int" in size:
         return int(size["as_int"])
-    return str(size.get("as_expr", {}).get("expr_str", "?"))
+    # An expression as sympy writes it for its own use: Mul(Integer(2), Symbol('s7', ...)).
+    text = str(size.get("as_expr", {}).get("expr_str", "?"))
+    text = re.sub(r"Symbol\('(\w+)'[^)]*\)", r"\1", text)
+    return re.sub(r"Integer\((-?\d+)\)", r"\1", text)
 
 
 def _values(specs: Any, tensors: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
