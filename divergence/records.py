@@ -120,7 +120,8 @@ class Program:
     outputs: site names of the outputs, in order; output_names: what users call them.
     unobservable: those of the sites that no run shows, with the reason: values of the user's
         file that are not in the traced graph (swallowed by a fusion, an opaque layout), or of a
-        type without observer.
+        type without observer. Values of branches that are not taken are listed too; they are
+        no sites.
     """
 
     sites: tuple[Site, ...]

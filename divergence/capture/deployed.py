@@ -7,7 +7,7 @@ it computes; `blocked.py` follows the values that were put into blocked layout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from divergence.capture import channels_last
 from divergence.capture.blocked import WIDENED, Place, follow
 from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
-from divergence.capture.onnx_graph import Wiring, between, wire
+from divergence.capture.onnx_graph import wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType
 from divergence.capture.onnx_tensors import Stored
+from divergence.capture.ordering import reorder
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,11 @@ def optimized(
             plain = _without(channels_last.OPTIMIZER, file, settings, Path(folder))
         # The mappings outlive the folder: the files' pages stay until the last one is closed.
         held = {key: _held(stored) for key, stored in saved.weights.items()}
-    return session, Deployed(saved.model, held, locate(file.model, saved.model, types, plain))
+    places = locate(file.model, saved.model, types, plain)
+    turns = {name: number for number, name in enumerate(wire(file.model.graph).producers)}
+    top = {place.value: turns[name] for name, place in places.items() if not place.body}
+    reorder(saved.model.graph, top)
+    return session, Deployed(saved.model, held, places)
 
 
 def _without(optimizer: str, file: OnnxFile, settings: Settings, folder: Path) -> ModelProto:
@@ -93,11 +98,6 @@ def locate(
     return places
 
 
-def covered(wiring: Wiring, end: str, places: Mapping[str, Place]) -> list[str]:
-    """Return the nodes of the file that the node which makes `end` stands for."""
-    return [node.name for node in between(wiring, end, places)[0]]
-
-
 def _held(stored: Stored) -> Stored:
     array = stored.read()
     return Stored(stored.name, stored.shape, stored.element, lambda: array)
@@ -108,16 +108,23 @@ def _kept(own: GraphProto, other: GraphProto, prefix: str, places: dict[str, Pla
     from onnx import TensorProto
 
     made = {name for node in other.node for name in node.output if name}
-    nodes = {node.name: node for node in other.node}
     for node in own.node:
         for name in node.output:
             if name in made:
                 places[prefix + name] = Place(name, prefix)
             elif WIDENED + name in made:
                 places[prefix + name] = Place(WIDENED + name, prefix, element=TensorProto.FLOAT)
-        twin = nodes.get(node.name)
+    for node, branch, body, twin in twins(own, other):
         if twin is not None:
-            branches = dict(bodies(twin))
-            for branch, body in bodies(node):
-                if branch in branches:
-                    _kept(body, branches[branch], f"{prefix}{node.name}/{branch}/", places)
+            _kept(body, twin, f"{prefix}{node.name}/{branch}/", places)
+
+
+def twins(
+    own: GraphProto, other: GraphProto
+) -> Iterator[tuple[NodeProto, str, GraphProto, GraphProto | None]]:
+    """Yield the bodies of a graph's nodes, each with the rewritten one, None where it is gone."""
+    nodes = {node.name: node for node in other.node}
+    for node in own.node:
+        rewritten = dict(bodies(nodes[node.name])) if node.name in nodes else {}
+        for branch, body in bodies(node):
+            yield node, branch, body, rewritten.get(branch)

@@ -22,6 +22,8 @@ from divergence.records import Program, Site, Weight
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
+# What stands for a value that a loop changes and that starts from a constant.
+_TURN = "divergence:turn"
 # Keys of `Site.attributes` that are no attributes of the node.
 OUTPUT_INDEX = "divergence.output"
 BODY = "divergence.body"
@@ -99,8 +101,9 @@ class _Reader:
     def _node(self, node: NodeProto, prefix: str, names: dict[str, str]) -> None:
         inner = self._bodies(node, prefix, names)
         read = [names.get(name, name) for name in operands(node)]
-        sources = list(dict.fromkeys(name for name in read if name not in self.weights))
-        constant = not sources and _is_pure(node)
+        moving = list(dict.fromkeys(name for name in read if name not in self.weights))
+        constant = not moving and _is_pure(node)
+        sources = [name for name in moving if name != _TURN]
         produced = [prefix + name if name else "" for name in node.output]
         if constant:
             self._fold(node, names, produced)
@@ -130,7 +133,7 @@ class _Reader:
         """Read the bodies of a node; return the inner sites that its outputs come from."""
         inner: dict[int, tuple[str, ...]] = {}
         for branch, body in bodies(node):
-            formal = _formal(node, body, names)
+            formal = self._formal(node, body, names)
             known = self.graph(body, f"{prefix}{node.name}/{branch}/", {**names, **formal})
             skipped = 1 if node.op_type == "Loop" else 0
             for number, value in enumerate(list(body.output)[skipped:]):
@@ -138,6 +141,22 @@ class _Reader:
                 if name and name not in self.weights:
                     inner[number] = (*inner.get(number, ()), name)
         return inner
+
+    def _formal(
+        self, node: NodeProto, body: GraphProto, names: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return what the inputs of a body stand for: the node's own operands, at first.
+
+        What changes from turn to turn is no constant, whatever it starts from.
+        """
+        given = [names.get(name, name) for name in node.input]
+        formal = {
+            value.name: _TURN if source in self.weights or not source else source
+            for value, source in zip(body.input, given, strict=False)
+        }
+        if node.op_type == "Loop":  # its body counts turns where the node has their number
+            formal[body.input[0].name] = _TURN
+        return formal
 
     def _fold(self, node: NodeProto, names: Mapping[str, str], produced: Sequence[str]) -> None:
         given = [self.weights.get(names.get(name, name)) for name in node.input]
@@ -171,14 +190,6 @@ class _Reader:
 
     def _add(self, site: Site) -> None:
         self.sites.append(replace(site, order=len(self.sites)))
-
-
-def _formal(node: NodeProto, body: GraphProto, names: Mapping[str, str]) -> dict[str, str]:
-    """Return what the inputs of a body stand for: the node's own operands, at the first turn."""
-    given = [names.get(name, name) for name in node.input]
-    values = [value.name for value in body.input]
-    # A Loop's body counts its turns first, where the node has the number of turns.
-    return {name: source for name, source in zip(values, given, strict=False) if source}
 
 
 def _is_pure(node: NodeProto) -> bool:

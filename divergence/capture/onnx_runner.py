@@ -22,9 +22,9 @@ from divergence.capture.onnx_shapes import ValueType, infer
 from divergence.capture.onnx_tensors import element_of
 from divergence.capture.runner import Probe
 from divergence.capture.surgery import declared
-from divergence.capture.tracing import Trace, asked, plan
+from divergence.capture.tracing import Trace, asked, plan, retyped
 from divergence.capture.turns import Show, Survey, unrolled
-from divergence.errors import CaptureError
+from divergence.errors import CaptureError, LoadError
 from divergence.records import Array, Call, Program, Unpaired
 
 if TYPE_CHECKING:
@@ -182,12 +182,12 @@ class OnnxRunner:
     @property
     def _trace(self) -> Trace:
         with self._lock:
-            return self._planned
+            return self._made[0]
 
     @property
     def _tracer(self) -> Observed | Batches:
         with self._lock:
-            return self._made
+            return self._made[1]
 
     def _known(self, feeds: Mapping[str, Array] | None = None) -> _Known:
         """What is known for inputs of these shapes, or of those before; the last is kept."""
@@ -215,16 +215,19 @@ class OnnxRunner:
         return Session(self.file.source, self.settings, self.file.weights, name=self.name)
 
     @cached_property
-    def _planned(self) -> Trace:
+    def _made(self) -> tuple[Trace, Observed | Batches]:
         graph, program = self._rewritten[1], self._known().program
-        return plan(self.file.model, program, graph, self._as_is, self._by_observers)
+        trace = plan(self.file.model, program, graph, self._as_is, self._by_observers)
+        try:
+            return trace, self._tapped(graph, trace)
+        except LoadError:
+            # The runtime changed the type of a value that kept its name.
+            trace = retyped(trace, graph, self._as_is)
+            return trace, self._tapped(graph, trace)
 
-    @cached_property
-    def _made(self) -> Observed | Batches:
-        graph, taps = self._rewritten[1], self._planned.taps
-        if self._by_observers:
-            return Observed(graph.model, graph.weights, taps, self._as_is, self.name)
-        return Batches(graph.model, graph.weights, taps, self._as_is, self.name, self.memory)
+    def _tapped(self, graph: Deployed, trace: Trace) -> Observed | Batches:
+        common = (graph.model, graph.weights, trace.taps, self._as_is, self.name)
+        return Observed(*common) if self._by_observers else Batches(*common, self.memory)
 
     @property
     def _as_is(self) -> Settings:

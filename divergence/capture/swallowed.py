@@ -5,31 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from divergence.capture.deployed import Deployed
+from divergence.capture.blocked import Place
+from divergence.capture.deployed import Deployed, twins
 from divergence.capture.onnx_graph import Wiring, wire
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 
 def reasons(own: ModelProto, graph: Deployed) -> dict[str, str]:
-    """Return for each value at the top that has no place which node computes it inside."""
-    wiring, other = wire(own.graph), wire(graph.model.graph)
-    constants = {tensor.name for tensor in graph.model.graph.initializer}
-    outer: dict[str, str] = {}
+    """Return for each site that has no place which node computes it inside."""
     found: dict[str, str] = {}
-    for node in reversed(own.graph.node):
+    _collect(own.graph, graph.model.graph, "", graph.places, found)
+    return found
+
+
+def _collect(
+    own: GraphProto,
+    other: GraphProto,
+    prefix: str,
+    places: Mapping[str, Place],
+    found: dict[str, str],
+) -> None:
+    wiring, rewritten = wire(own), wire(other)
+    constants = {tensor.name for tensor in other.initializer}
+    outer: dict[str, str] = {}
+    for node in reversed(own.node):
         swallower = _swallower(node, wiring, outer)
         for name in node.output:
-            if name in graph.places:
-                outer[name] = graph.places[name].value
+            site = prefix + name
+            if site in places:
+                outer[name] = places[site].value
             elif swallower:
                 outer[name] = swallower
             if name in constants:
-                found[name] = "ONNX Runtime folded it into a constant"
-            elif name not in graph.places and swallower:
-                found[name] = _inside(swallower, other)
-    return found
+                found[site] = "ONNX Runtime folded it into a constant"
+            elif site not in places and swallower:
+                found[site] = _inside(swallower, rewritten)
+    for node, branch, body, twin in twins(own, other):
+        inner = f"{prefix}{node.name}/{branch}/"
+        if twin is not None:
+            _collect(body, twin, inner, places, found)
+        else:
+            gone = "ONNX Runtime took the body apart that it is in"
+            found.update({inner + name: gone for n in body.node for name in n.output})
 
 
 def _swallower(node: NodeProto, wiring: Wiring, outer: Mapping[str, str]) -> str | None:

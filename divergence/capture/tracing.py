@@ -110,6 +110,7 @@ def _members(names: Sequence[str], steps: tuple[Step, ...] = ()) -> tuple[Member
     return tuple(Member(name, number > 0, steps) for number, name in enumerate(names))
 
 
+_RETYPED = "ONNX Runtime computes it in another type"
 _REMOVED = "ONNX Runtime removed it: nothing that remains of the graph reads it"
 
 
@@ -149,6 +150,17 @@ def asked(
     except LoadError:
         return {}
     return {name: element_of(session.outputs.get(name)) for name in values}
+
+
+def retyped(trace: Trace, graph: Deployed, settings: Settings) -> Trace:
+    """Return the trace without taps of values that are of another type in the graph."""
+    values = [tap.value for tap in trace.taps if not tap.body]
+    found = asked(graph.model, graph.weights, values, settings)
+    taps = [tap for tap in trace.taps if tap.body or found.get(tap.value, 0) == tap.element]
+    lost = {tap.site for tap in trace.taps} - {tap.site for tap in taps}
+    gone = {m.site: _RETYPED for site in lost for m in trace.members[site]}
+    members = {site: shown for site, shown in trace.members.items() if site not in lost}
+    return Trace(tuple(taps), members, {**trace.hidden, **gone})
 
 
 def _refused(tap: Tap, by_observers: bool) -> str:

@@ -68,33 +68,48 @@ class Survey:
 
 
 def unrolled(program: Program, survey: Survey) -> Program:
-    """Return the program with a site for each turn, and shapes and dtypes as they were seen.
+    """Return the program as a run showed it: its turns, its order, its shapes and dtypes.
 
-    Sites come in the order in which they were seen; a site in a body that was not seen is
-    unobservable for this call.
+    Values of branches that were not taken are no sites of this call; they are listed as
+    unobservable.
     """
     seen = survey.seen
-    hidden = {entry.site for entry in program.unobservable}
+    idle = _idle(program, seen)
+    gone = [site for site in program.sites if _is_inside(site, idle)]
+    dropped = {site.name for site in gone}
     place = {name: number for number, name in enumerate(seen)}
     last, ordered = -1, []
-    missing = []
     for site in program.sites:
-        last = place.get(site.name, last)
-        ordered.append((last, _measured(site, seen)))
-        ordered.extend((place[turn.name], turn) for turn in _turns(site, seen))
-        if (
-            _in_body(site)
-            and not site.constant
-            and site.name not in seen
-            and site.name not in hidden
-        ):
-            missing.append(Unpaired("candidate", site.name, _NOT_TAKEN))
+        if site.name not in dropped:
+            kept = replace(site, inputs=tuple(i for i in site.inputs if i not in dropped))
+            last = place.get(site.name, last)
+            ordered.append((last, _measured(kept, seen)))
+            ordered.extend((place[turn.name], turn) for turn in _turns(kept, seen))
     ordered.sort(key=lambda entry: entry[0])
     sites = tuple(replace(site, order=order) for order, (_, site) in enumerate(ordered))
-    return replace(program, sites=sites, unobservable=(*program.unobservable, *missing))
+    hidden = {entry.site: entry for entry in program.unobservable}
+    for site in gone:
+        if not site.constant:
+            hidden[site.name] = Unpaired("candidate", site.name, _IDLE)
+    return replace(program, sites=sites, unobservable=tuple(hidden.values()))
 
 
-_NOT_TAKEN = "it is in a branch that is not taken, or a loop that makes no turn, for this input"
+_IDLE = "it is in a branch that is not taken, or a loop that makes no turn, for this input"
+
+
+def _idle(program: Program, seen: Collection[str]) -> tuple[str, ...]:
+    """Return the bodies of which nothing was seen although something could have been."""
+    hidden = {entry.site for entry in program.unobservable}
+    bodies: dict[str, bool] = {}
+    for site in program.sites:
+        if _in_body(site) and not site.constant and site.name not in hidden:
+            body = site.attributes[BODY]
+            bodies[body] = bodies.get(body, False) or site.name in seen
+    return tuple(body for body, taken in bodies.items() if not taken)
+
+
+def _is_inside(site: Site, bodies: tuple[str, ...]) -> bool:
+    return _in_body(site) and str(site.attributes[BODY]).startswith(bodies)
 
 
 def _turns(site: Site, seen: Mapping[str, tuple[tuple[int, ...], str]]) -> list[Site]:
