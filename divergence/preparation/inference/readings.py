@@ -36,13 +36,12 @@ class Reading:
             values, axes = values[np.newaxis], "C" + axes
         return values.transpose([axes.index(axis) for axis in "CHW"]).astype(np.float64)
 
-    def restore(self, planes: Array, tensor: Array) -> Array:
-        """Return planes (C, H, W) in the shape of `tensor` that this is a reading of."""
-        axes = self.axes if "C" in self.axes else self.axes + "C"
-        values = planes[np.newaxis] if "N" in axes else planes
-        have = "NCHW" if "N" in axes else "CHW"
-        values = values.transpose([have.index(axis) for axis in axes])
-        return values.reshape((1, *tensor.shape[1:]) if "N" in self.axes else tensor.shape)
+    def flat(self, planes: Array) -> Array:
+        """Return planes (C, H, W) in the order in which the tensor's memory holds them."""
+        have = "CHW" if "C" in self.axes else "HW"
+        values = planes if "C" in self.axes else planes[0]
+        axes = self.axes.replace("N", "")
+        return values.transpose([have.index(axis) for axis in axes]).ravel()
 
 
 def readings(shape: tuple[int, ...]) -> Iterator[Reading]:

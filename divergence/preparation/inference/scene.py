@@ -148,7 +148,7 @@ def _before(curves: tuple[Step, ...], values: Array) -> Array:
 def _tidy(values: Array) -> Array:
     """Return values that are whole but for rounding as whole numbers."""
     whole = np.rint(values)
-    return np.where(np.abs(values - whole) < 0.05, whole, values)
+    return np.asarray(np.where(np.abs(values - whole) < 0.05, whole, values))
 
 
 def _stride(planes: Array) -> int:

@@ -157,11 +157,14 @@ def _sketched(scene: Scene, geometry: Geometry, first: tuple[Kernel, ...]) -> Tr
 
 def _nudged(scene: Scene, geometry: Geometry, first: tuple[Kernel, ...]) -> Trial | None:
     """Return the best trial within reach of single steps of a pixel, None where none is better."""
-    start = best = _sketched(scene, geometry, first)
+    start = _sketched(scene, geometry, first)
+    if start is None:
+        return None
+    best = start
     for _ in range(_NUDGES):
-        around = (_sketched(scene, near, first) for near in neighbours(best.parts.geometry))
-        found = nearest(best, *around) if best is not None else None
+        around = [_sketched(scene, near, first) for near in neighbours(best.parts.geometry)]
+        found = nearest(best, *around)
         if found is None or found is best:
             break
         best = found
-    return best_kernel(scene, best.parts, first) if best is not None and best is not start else None
+    return best_kernel(scene, best.parts, first) if best is not start else None

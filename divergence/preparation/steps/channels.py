@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from divergence.errors import InputError
 from divergence.preparation.picture import Picture
 from divergence.preparation.steps.contract import word
 
-ORDERS = ("RGB", "BGR")
+ORDERS = ("RGB", "BGR", "RBG", "GRB", "GBR", "BRG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +21,15 @@ class Channels:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Read `RGB` or `BGR`."""
+        """Read `RGB`, `BGR` or another order of the three."""
         return cls(word("channels", value, ORDERS))
 
     def document(self) -> Any:
-        """Return `RGB` or `BGR`."""
+        """Return the order."""
         return self.order
 
     def apply(self, picture: Picture) -> Picture:
-        """Reverse the channels where the order differs.
+        """Put the channels into this order.
 
         Raises:
             InputError: the picture is not one of three colours.
@@ -43,5 +41,6 @@ class Channels:
             )
         if picture.colours == self.order:
             return picture
-        flipped = np.flip(picture.values, axis=picture.axes.index("C"))
-        return replace(picture, values=np.ascontiguousarray(flipped), colours=self.order)
+        places = [picture.colours.index(colour) for colour in self.order]
+        values = picture.values.take(places, axis=picture.axes.index("C"))
+        return replace(picture, values=values, colours=self.order)
