@@ -171,26 +171,30 @@ def _alone(steps: Steps, outputs: Sequence[Pair]) -> str:
 
 def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
     """Yield the culprits with the index of the pair that shows each."""
-    positions = {(p.reference, p.candidate): number for number, p in enumerate(pairs)}
-    by_candidate = {p.candidate: number for number, p in reversed(list(enumerate(pairs)))}
-    profiles = steps.diagnosis.profiles
-    for rank, accused in enumerate(steps.diagnosis.accused):
+    sites = {site.name: site for site in steps.reference.sites}
+    for accused in steps.diagnosis.accused:
         match = accused.match
-        number = positions.get(
-            (match.reference, match.candidate), by_candidate.get(match.candidate, -1)
-        )
-        if number < 0:
+        number = _shows(match, pairs, sites[match.reference].order)
+        if number is None:
             continue
         yield Culprit(
             reference=match.reference,
-            reference_scope=pairs[number].reference_scope,
+            reference_scope=sites[match.reference].scope,
             candidate=match.candidate,
             candidate_nodes=accused.nodes,
             stage=pairs[number].stage,
             introduced=accused.introduced,
             pair=number,
-            profile=profiles[rank] if rank < len(profiles) else None,
         )
+
+
+def _shows(match: Match, pairs: Sequence[Pair], order: int) -> int | None:
+    """Return the pair that shows a culprit: its own, or the next where a fusion swallowed it."""
+    for number, pair in enumerate(pairs):
+        if (pair.reference, pair.candidate) == (match.reference, match.candidate):
+            return number
+    behind = (number for number, pair in enumerate(pairs) if pair.order >= order)
+    return next(behind, len(pairs) - 1 if pairs else None)
 
 
 def _observer_effect(steps: Steps) -> float:

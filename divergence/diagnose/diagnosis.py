@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from divergence.compare.floor import MULTIPLE
-from divergence.compare.profile import profile
-from divergence.diagnose.causes import SEGMENT_CAUSES
-from divergence.diagnose.culprits import Accused, accuse
+from divergence.diagnose.causes import RUN_CAUSES, SEGMENT_CAUSES
+from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Examination, Explained, examine
-from divergence.diagnose.mispairs import Settled
-from divergence.diagnose.proof import Claim, Rerun, prove
-from divergence.diagnose.suspects import Scene, needed, suspect
-from divergence.records import Array, Finding, Introduced, Match, Profile, Proof, RuledOut
+from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.proof import Claim, prove
+from divergence.diagnose.suspects import needed, suspect
+from divergence.records import Array, Finding, Introduced, Match, Proof, RuledOut
 
 # Segments that are examined; a file in which more diverge has a cause that is not local.
 MOST_EXAMINED = 8
@@ -25,7 +24,7 @@ class Diagnosis:
     """What was found: culprits the worst first, findings that index them, edits that heal.
 
     introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
-    none. profiles: of what the first culprits should make and what they make, in their order.
+    none.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
@@ -34,70 +33,61 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     edits: tuple[Edit, ...] = ()
-    profiles: tuple[Profile | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """How diagnosis gets at values and at other runs.
-
-    collect: the reference's values at the given sites. rerun: the candidate with edits.
-    inputs: the candidate's, by name. expected: the reference's outputs by the candidate's
-    names, in its layout.
-    """
-
-    collect: Callable[[set[str]], Mapping[str, Array]]
-    rerun: Rerun
-    inputs: Mapping[str, Array]
-    expected: Mapping[str, Array]
-
-
-def diagnose(
-    settled: Settled, means: Means, skip: Callable[[str], bool] = lambda _: False
-) -> Diagnosis:
-    """Find the culprits, ask every detector about each, and prove what they say.
-
-    skip: tells sites that the user wants left out.
-    """
-    scene, introduced = settled.scene, settled.introduced
-    counted = {match: added for match, added in introduced.items() if not skip(match.reference)}
-    accused = accuse(scene, counted, MULTIPLE)
-    examined = accused[:MOST_EXAMINED]
-    values = means.collect(needed(scene, [a.match for a in examined]))
-    examinations = [_examine(scene, a, values, means.inputs) for a in examined]
-    claims = {
-        number: _claim(found.explained)
-        for number, found in enumerate(examinations)
-        if found.explained
-    }
-    proofs = dict(
-        zip(claims, prove(list(claims.values()), means.rerun, means.expected), strict=True)
-    )
-    findings = [
+def diagnose(inquiry: Inquiry) -> Diagnosis:
+    """Ask every detector, about the run and about each culprit, and prove what they say."""
+    conclusions, excluded = _of_run(inquiry)
+    answered = frozenset(number for c in conclusions for number in c.answers)
+    standing = tuple(edit for c in conclusions for edit in c.edits)
+    examinations = _of_segments(inquiry, answered)
+    claims = {n: _claim(found.explained) for n, found in examinations.items() if found.explained}
+    bench = replace(inquiry.means.bench, standing=standing)
+    proofs = dict(zip(claims, prove(list(claims.values()), bench), strict=True))
+    findings = [conclusion.finding for conclusion in conclusions]
+    findings += [
         _finding(explained, number, proofs[number])
-        for number, found in enumerate(examinations)
-        for explained in found.explained
+        for number in claims
+        for explained in examinations[number].explained
     ]
+    ruled_out = [*excluded, *(r for found in examinations.values() for r in found.ruled_out)]
     return Diagnosis(
-        introduced=introduced,
-        wrong=settled.wrong,
-        accused=accused,
-        findings=tuple(sorted(findings, key=lambda f: -f.confidence)),
-        ruled_out=_ruled_out(examinations, {f.cause for f in findings}),
-        edits=tuple(edit for claim in claims.values() for edit in claim.edits),
-        profiles=tuple(found.profile for found in examinations),
+        introduced=inquiry.introduced,
+        accused=tuple(inquiry.accused),
+        findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
+        ruled_out=_ruled_out(ruled_out, {finding.cause for finding in findings}),
+        edits=(*standing, *(edit for claim in claims.values() for edit in claim.edits)),
     )
 
 
-def _examine(
-    scene: Scene, accused: Accused, values: Mapping[str, Array], inputs: Mapping[str, Array]
-) -> Examination:
+def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
+    """Ask the detectors of causes that concern the whole run."""
+    conclusions: list[Conclusion] = []
+    ruled_out: list[RuledOut] = []
+    for cause in RUN_CAUSES:
+        answer = cause.examine(inquiry)
+        if isinstance(answer, str):
+            ruled_out.append(RuledOut(cause.CAUSE, answer))
+        else:
+            conclusions.append(answer)
+    return conclusions, ruled_out
+
+
+def _of_segments(inquiry: Inquiry, answered: frozenset[int]) -> dict[int, Examination]:
+    """Ask the detectors about each culprit that the run's causes do not answer for."""
+    open_ones = [n for n in range(len(inquiry.accused)) if n not in answered][:MOST_EXAMINED]
+    matches = [inquiry.accused[number].match for number in open_ones]
+    values = inquiry.means.collect(needed(inquiry.scene, matches)) if matches else {}
+    return {number: _examine(inquiry, inquiry.accused[number], values) for number in open_ones}
+
+
+def _examine(inquiry: Inquiry, accused: Accused, values: Mapping[str, Array]) -> Examination:
     """Ask the detectors about one culprit; an error up to the limit of rounding is healed."""
     bound = MULTIPLE * accused.introduced.floor
-    found = suspect(scene, accused.match, values, inputs, bound)
+    found = suspect(inquiry.scene, accused.match, values, inquiry.means.inputs, bound)
     if found is None:
         return Examination((), ())
-    return replace(examine(found, SEGMENT_CAUSES), profile=profile(found.expected, found.produced))
+    return examine(found, SEGMENT_CAUSES)
 
 
 def _claim(explained: Sequence[Explained]) -> Claim:
@@ -122,11 +112,10 @@ def _finding(explained: Explained, culprit: int, proof: Proof) -> Finding:
     )
 
 
-def _ruled_out(examinations: Sequence[Examination], found: set[str]) -> tuple[RuledOut, ...]:
-    """Return each cause that no segment has, with the reason of the first."""
+def _ruled_out(entries: Iterable[RuledOut], found: set[str]) -> tuple[RuledOut, ...]:
+    """Return each cause that was not found, with the first reason given."""
     reasons: dict[str, RuledOut] = {}
-    for examination in examinations:
-        for entry in examination.ruled_out:
-            if entry.cause not in found:
-                reasons.setdefault(entry.cause, entry)
+    for entry in entries:
+        if entry.cause not in found:
+            reasons.setdefault(entry.cause, entry)
     return tuple(reasons.values())

@@ -61,9 +61,7 @@ def examine(suspect: Suspect, causes: Sequence[ModuleType]) -> Examination:
     return Examination(explained, tuple(ruled_out))
 
 
-def _search(
-    suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]]
-) -> tuple[Explained, ...]:
+def _search(suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]]) -> tuple[Explained, ...]:
     """Greedily undo what helps most until the error is gone; nothing, where it does not go."""
     first = error = distance(suspect.expected, suspect.produced)
     found: list[Explained] = []

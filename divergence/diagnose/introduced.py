@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from divergence.capture.runner import Probe
+from divergence.compare.lineage import Lineage
 from divergence.compare.observe import compare
 from divergence.diagnose.layout import to_candidate
 from divergence.records import Array, Introduced, Match, Measured, Site
@@ -54,13 +55,15 @@ def measure_introduced(
     matches: Sequence[Match],
     sites: Mapping[str, Site],
     inputs: Mapping[str, Array],
+    lineages: Mapping[Match, Lineage],
     advance: Callable[[], None] = lambda: None,
 ) -> dict[Match, Introduced]:
     """Return what each match's segment adds, in the order of the windows.
 
     matches: one for each boundary. sites: the candidate's. inputs: the candidate's own, by name.
+    lineages: what bounds the floor of each match, as `fed_lineages` finds it.
     """
-    feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, advance)
+    feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, lineages, advance)
     by_reference: dict[str, list[Match]] = {}
     for match in matches:
         by_reference.setdefault(match.reference, []).append(match)
@@ -82,9 +85,11 @@ class _Feeder:
         matches: Mapping[str, Match],
         sites: Mapping[str, Site],
         inputs: Mapping[str, Array],
+        lineages: Mapping[Match, Lineage],
         advance: Callable[[], None],
     ) -> None:
         self._matches, self._sites, self._advance = matches, sites, advance
+        self._lineages = lineages
         self._open = list(windows)
         self._fixed = dict(inputs)
         self._held = _Held()
@@ -134,7 +139,7 @@ class _Feeder:
         reference = self._held.values[site]
         rounding = self._held.rounding.get(site)
         shadow = None if rounding is None else reference.astype(np.float64) + rounding
-        added = _introduced(compare(match, reference, value, shadow))
+        added = _introduced(compare(match, reference, value, shadow, self._lineages.get(match)))
         self._advance()
         if added is not None:
             self.found[match] = added

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,17 @@ from divergence.capture.onnx_runner import OnnxRunner
 from divergence.capture.runner import exact_run
 from divergence.compare.dtypes import dtype_named
 from divergence.compare.floor import MULTIPLE
+from divergence.compare.lineage import fed_lineages
 from divergence.compare.observe import Observed
-from divergence.diagnose.diagnosis import Diagnosis, Means, diagnose
+from divergence.diagnose.culprits import accuse
+from divergence.diagnose.diagnosis import Diagnosis, diagnose
 from divergence.diagnose.edits import Edit
+from divergence.diagnose.inquiry import Inquiry, Means
 from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import is_ignored
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.mispairs import settle
+from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index
 from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
@@ -60,16 +65,29 @@ def investigate(
             fed,
             sites,
             inputs,
+            fed_lineages(reference, candidate, matches),
         )
 
     settled = settle(scene, remeasure(bounds), remeasure, MULTIPLE)
-    means = Means(
-        collect=partial(_collect, case),
-        rerun=partial(_rerun, runner, call),
-        inputs=inputs,
-        expected=_expected(scene, observed, pairing),
+    counted = {
+        match: added
+        for match, added in settled.introduced.items()
+        if not is_ignored(match.reference, asked.ignore)
+    }
+    inquiry = Inquiry(
+        case=case,
+        scene=settled.scene,
+        observed=observed,
+        introduced=settled.introduced,
+        accused=accuse(settled.scene, counted, MULTIPLE),
+        means=Means(
+            collect=partial(_collect, case),
+            bench=Bench(partial(_rerun, runner, call), _expected(scene, observed, pairing)),
+            inputs=inputs,
+        ),
+        options=asked,
     )
-    return diagnose(settled, means, lambda site: is_ignored(site, asked.ignore))
+    return replace(diagnose(inquiry), wrong=settled.wrong)
 
 
 def top_values(model: ModelProto) -> frozenset[str]:

@@ -22,33 +22,40 @@ class Claim:
     segment_after: float
 
 
-def prove(claims: Sequence[Claim], rerun: Rerun, expected: Mapping[str, Array]) -> list[Proof]:
-    """Return a proof for each claim; all claims together should heal the file.
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where proofs are run: the candidate with edits, against the reference's outputs.
 
-    expected: the reference's outputs by the candidate's names, in its layout.
+    expected: those by the candidate's names, in its layout. standing: edits that are made in
+    every run, because what they undo is proved already.
+    """
+
+    rerun: Rerun
+    expected: Mapping[str, Array]
+    standing: tuple[Edit, ...] = ()
+
+    def error(self, edits: Sequence[Edit] = ()) -> float | None:
+        """Return the greatest final error with these edits; None where that does not run."""
+        outputs = self.rerun([*self.standing, *edits])
+        if outputs is None:
+            return None
+        errors = (distance(value, outputs[name]) for name, value in self.expected.items())
+        return max(errors, default=0.0)
+
+
+def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof]:
+    """Return a proof for each claim; all claims together should heal the file.
 
     Each is measured on the final outputs with all other claims undone in both runs, so that one
     fault does not hide what undoing another does. Where that shows nothing at the outputs (the
     error heals on the way), the figures are those of the segment's own end.
     """
-    everything = _run(claims, rerun, expected, leave_out=None)
+    everything = bench.error([edit for claim in claims for edit in claim.edits])
     proofs = []
     for number, claim in enumerate(claims):
-        before = _run(claims, rerun, expected, leave_out=number)
-        if everything is None or before is None or not everything < before:
+        others = [e for k, c in enumerate(claims) if k != number for e in c.edits]
+        before, after = bench.error(others), everything
+        if before is None or after is None or not after < before:
             before, after = claim.segment_before, claim.segment_after
-        else:
-            after = everything
         proofs.append(Proof("; ".join(edit.action for edit in claim.edits), before, after))
     return proofs
-
-
-def _run(
-    claims: Sequence[Claim], rerun: Rerun, expected: Mapping[str, Array], leave_out: int | None
-) -> float | None:
-    """Return the greatest final error with all claims but one undone; None if it does not run."""
-    edits = [e for number, c in enumerate(claims) if number != leave_out for e in c.edits]
-    outputs = rerun(edits)
-    if outputs is None:
-        return None
-    return max((distance(value, outputs[name]) for name, value in expected.items()), default=0.0)

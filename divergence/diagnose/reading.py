@@ -28,7 +28,7 @@ def settings(suspect: Suspect, *names: str) -> Iterator[tuple[str, Any]]:
     Yields (`site.name`.`setting`, value), each value of a name once.
     """
     seen: set[tuple[str, str]] = set()
-    for site in suspect.reference.sites:
+    for site in suspect.region.reference.sites:
         for name in names:
             value = site.attributes.get(name)
             if value is None or (name, repr(value)) in seen:
@@ -40,14 +40,14 @@ def settings(suspect: Suspect, *names: str) -> Iterator[tuple[str, Any]]:
 def scalar_operands(suspect: Suspect, node: NodeProto) -> Iterator[tuple[int, float]]:
     """Yield (operand number, value) of a node's constant operands that hold one number."""
     for position, name in enumerate(node.input):
-        array = suspect.constant(name) if name else None
+        array = suspect.region.constant(name) if name else None
         if array is not None and array.size == 1 and array.dtype.kind in "fiu":
             yield position, float(array.reshape(()))
 
 
 def scalar_settings(suspect: Suspect) -> Iterator[tuple[str, str, float]]:
     """Yield (site, ATen op, number) of each arithmetic op with a constant in the reference."""
-    for site in suspect.reference.sites:
+    for site in suspect.region.reference.sites:
         other = site.attributes.get("other")
         if site.op in {"add", "sub", "mul", "div"} and isinstance(other, int | float):
             yield site.name, site.op, float(other)
@@ -55,6 +55,6 @@ def scalar_settings(suspect: Suspect) -> Iterator[tuple[str, str, float]]:
 
 def stands_before_softmax(suspect: Suspect) -> bool:
     """Return whether the segment makes, or holds, the logits of a softmax."""
-    if suspect.node("Softmax"):
+    if suspect.region.node("Softmax"):
         return True
-    return any(node.op_type == "Softmax" for node in suspect.readers)
+    return any(node.op_type == "Softmax" for node in suspect.region.readers)

@@ -17,19 +17,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A segment that adds an error beyond the floor.
+class Region:
+    """A segment on both sides, as the graphs show it.
 
     match: the pair at its end. reference, candidate: what computes it on each side.
-    nodes: the candidate's nodes in order (constants that only they read included).
-    readers: the nodes within a few steps behind the segment, nearest first.
+    nodes: the candidate's nodes in order. readers: the nodes within a few steps behind the
+    segment, nearest first.
     module: the reference's root module, None where there is none to look into.
     reference_weights, candidate_weights: by name, of the whole programs.
     partners: reference site name -> candidate value name, for every boundary.
-    feeds: candidate value name -> the reference's value there, in the candidate's layout and
-        dtype, for every boundary that either side's segment reads.
-    expected, produced: what the segment should make of the feeds, and what it makes.
-    bound: greatest error that rounding explains here; errors are max_abs of a difference.
     """
 
     match: Match
@@ -41,11 +37,6 @@ class Suspect:
     reference_weights: Mapping[str, Weight]
     candidate_weights: Mapping[str, Weight]
     partners: Mapping[str, str]
-    feeds: Mapping[str, Array]
-    expected: Array
-    produced: Array
-    bound: float
-    trial: Trial
 
     def node(self, *op_types: str) -> list[NodeProto]:
         """Return the segment's nodes of these op types, in order."""
@@ -67,6 +58,24 @@ class Suspect:
         """Return the values of a candidate's constant, None where `name` is not one."""
         weight = self.candidate_weights.get(name)
         return None if weight is None else weight.load()
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A region that adds an error beyond the floor, with its values and a way to try a change.
+
+    feeds: candidate value name -> the reference's value there, in the candidate's layout and
+        dtype, for every boundary that either side's segment reads.
+    expected, produced: what the segment should make of the feeds, and what it makes.
+    bound: greatest error that rounding explains here; errors are max_abs of a difference.
+    """
+
+    region: Region
+    feeds: Mapping[str, Array]
+    expected: Array
+    produced: Array
+    bound: float
+    trial: Trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.segments import Segment, index, segment
-from divergence.diagnose.suspect import Suspect
+from divergence.diagnose.suspect import Region, Suspect
 from divergence.diagnose.trial import Trial
 from divergence.records import Array, Match, Program, Site
 
@@ -87,6 +87,22 @@ def needed(scene: Scene, matches: Sequence[Match]) -> set[str]:
     return names
 
 
+def region(scene: Scene, match: Match) -> Region:
+    """Return the segment that ends at `match`, on both sides."""
+    candidate = scene.candidate_segment(match.candidate)
+    return Region(
+        match=match,
+        reference=scene.reference_segment(match.reference),
+        candidate=candidate,
+        nodes=tuple(_nodes(scene.model, candidate)),
+        readers=tuple(_readers(scene.model, match.candidate)),
+        module=scene.module,
+        reference_weights=scene.reference.weights,
+        candidate_weights=scene.candidate.weights,
+        partners=scene.partners,
+    )
+
+
 def suspect(
     scene: Scene,
     match: Match,
@@ -98,43 +114,27 @@ def suspect(
 
     values: the reference's, by site name (`needed`). inputs: the candidate's, by input name.
     """
-    reference = scene.reference_segment(match.reference)
-    candidate = scene.candidate_segment(match.candidate)
-    feeds = _feeds(scene, reference, candidate, values, inputs)
-    if any(name not in feeds for name in candidate.inputs):
+    place = region(scene, match)
+    feeds = _feeds(scene, place.reference, place.candidate, values, inputs)
+    if any(name not in feeds for name in place.candidate.inputs):
         return None
-    end = scene.candidate_sites[match.candidate]
-    nodes = tuple(_nodes(scene.model, candidate))
     trial = Trial(
         model=scene.model,
-        nodes=nodes,
-        constants=_constants(scene, nodes),
+        nodes=place.nodes,
+        constants=_constants(scene, place.nodes),
         feeds=feeds,
         output=match.candidate,
     )
     produced = trial.run()
     if produced is None:
         return None
-    known = Site(end.name, end.kind, end.op, end.scope, 0, produced.shape, produced.dtype.name)
+    known = replace(
+        scene.candidate_sites[match.candidate], shape=produced.shape, dtype=produced.dtype.name
+    )
     expected = to_candidate(values[match.reference], match.alignment, known)
     if expected is None:
         return None
-    return Suspect(
-        match=match,
-        reference=reference,
-        candidate=candidate,
-        nodes=nodes,
-        readers=tuple(_readers(scene.model, match.candidate)),
-        module=scene.module,
-        reference_weights=scene.reference.weights,
-        candidate_weights=scene.candidate.weights,
-        partners=scene.partners,
-        feeds=feeds,
-        expected=expected,
-        produced=produced,
-        bound=bound,
-        trial=trial,
-    )
+    return Suspect(place, feeds, expected, produced, bound, trial)
 
 
 def _feeds(

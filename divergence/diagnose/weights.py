@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergence.diagnose.suspect import Suspect
+from divergence.diagnose.suspect import Region
 from divergence.records import Array
 
 if TYPE_CHECKING:
@@ -31,17 +31,18 @@ class Expected:
     rounding: float = 0.0
 
 
-def expected_weights(suspect: Suspect) -> Iterator[Expected]:
+def expected_weights(region: Region) -> Iterator[Expected]:
     """Yield the parameters that the reference's segment reads, and what folding makes of them.
 
     A batch norm behind a convolution is usually folded into it by an exporter or an optimiser:
     W' = W g, b' = (b - mean) g + beta with g = gamma / sqrt(variance + epsilon).
     """
-    for name in dict.fromkeys(name for site in suspect.reference.sites for name in site.weights):
-        weight = suspect.reference_weights.get(name)
+    read = (name for site in region.reference.sites for name in site.weights)
+    for name in dict.fromkeys(read):
+        weight = region.reference_weights.get(name)
         if weight is not None:
             yield Expected(name, weight.load())
-    modules = suspect.modules()
+    modules = region.modules()
     norms = [(n, m) for n, m in modules if _is_frozen_norm(m)]
     for conv_name, conv in modules:
         if type(conv).__name__.startswith(("Conv", "Linear")):

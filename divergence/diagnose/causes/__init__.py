@@ -1,7 +1,8 @@
-"""One cause a file: a detector proposes how to undo it, or says why it is not the case.
+"""One cause a file: a detector says how to undo it, or why it is not the case.
 
-Every module has `CAUSE`, an id of the catalogue, and
-`propose(suspect) -> Sequence[Hypothesis] | str`, the string being the reason for "no".
+Every module has `CAUSE`, an id of the catalogue. Causes that sit in one segment have
+`propose(suspect) -> Sequence[Hypothesis] | str`, causes of the whole run have
+`examine(inquiry) -> Conclusion | str`; the string is the reason for "no".
 """
 
 from types import ModuleType
@@ -12,6 +13,7 @@ from divergence.diagnose.causes import (
     attention_layout,
     attention_scale,
     axis,
+    checkpoint,
     epsilon,
     missing_op,
     order,
@@ -37,3 +39,6 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
     missing_op,
     attention_layout,
 )
+
+# Asked before the segments are: what they find answers for culprits that need no other cause.
+RUN_CAUSES: Final[tuple[ModuleType, ...]] = (checkpoint,)

@@ -22,10 +22,10 @@ ACTIVATIONS = frozenset(
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Rebuild the reference's activation from every value it could act on."""
-    nodes = suspect.node(*ACTIVATIONS)
+    nodes = suspect.region.node(*ACTIVATIONS)
     if not nodes:
         return "no node of the segment is an activation"
-    wanted = [site for site in suspect.reference.sites if canonical(site.op) in LOWERINGS]
+    wanted = [site for site in suspect.region.reference.sites if canonical(site.op) in LOWERINGS]
     if not wanted:
         return "the reference's segment has no activation that could be rebuilt"
     return [
@@ -36,9 +36,11 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 def _sources(suspect: Suspect) -> Iterator[str]:
     """Values of the segment that the activation may read: those of its shape come first."""
     shape = suspect.expected.shape
-    yield from (name for name in suspect.candidate.inputs if suspect.feeds[name].shape == shape)
-    for node in suspect.nodes:
-        if suspect.match.candidate not in node.output:
+    yield from (
+        name for name in suspect.region.candidate.inputs if suspect.feeds[name].shape == shape
+    )
+    for node in suspect.region.nodes:
+        if suspect.region.match.candidate not in node.output:
             yield node.output[0]
 
 
@@ -50,11 +52,11 @@ def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
     got = describe(suspect)
     return Hypothesis(
         edit=rebuild(
-            suspect.match.candidate,
+            suspect.region.match.candidate,
             source,
             lowered(op, settings),
             suspect.produced.dtype,
-            f"compute {suspect.match.candidate} by {want} as the reference does",
+            f"compute {suspect.region.match.candidate} by {want} as the reference does",
         ),
         explanation=f"the activation is {got} where the reference applies {want}",
         evidence=(Evidence(f"activation at {site.name}", want, got),),
@@ -72,7 +74,7 @@ SETTINGS = (
 def describe(suspect: Suspect) -> str:
     """Name the candidate's activation with its figures: `LeakyRelu(alpha=0.2)`."""
     parts = []
-    for node in suspect.node(*ACTIVATIONS):
+    for node in suspect.region.node(*ACTIVATIONS):
         shown = [
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
             for name in ("alpha", "beta", "approximate", "gamma")

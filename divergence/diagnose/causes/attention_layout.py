@@ -24,10 +24,10 @@ MOST_AXES = 5
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Try the other permutations of each Transpose and the other orders of each Reshape."""
-    if not suspect.node("Transpose", "Reshape"):
+    if not suspect.region.node("Transpose", "Reshape"):
         return "no node of the segment regroups a value"
     hypotheses = [
-        h for node in suspect.nodes for h in (*_transposes(node), *_reshapes(suspect, node))
+        h for node in suspect.region.nodes for h in (*_transposes(node), *_reshapes(suspect, node))
     ]
     return hypotheses or "the segment's values have too few axes to be regrouped"
 
@@ -60,7 +60,7 @@ def _moved(order: tuple[int, ...], own: tuple[int, ...]) -> int:
 def _reshapes(suspect: Suspect, node: NodeProto) -> Iterator[Hypothesis]:
     if node.op_type != "Reshape":
         return
-    own = suspect.constant(node.input[1])
+    own = suspect.region.constant(node.input[1])
     if own is None or not 3 <= own.size <= MOST_AXES:
         return
     name = node.name or node.output[0]

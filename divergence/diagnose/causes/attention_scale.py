@@ -43,7 +43,7 @@ def _places(suspect: Suspect) -> Iterator[Place]:
     """Where logits are: matrix products and what scales them, and what a softmax is fed."""
     logits = ("MatMul", "Gemm", "Einsum", "FusedMatMul", "Mul", "Div")
     seen_softmax = False
-    for node in suspect.nodes:
+    for node in suspect.region.nodes:
         if node.op_type == "Softmax" and node.input[0] in suspect.feeds:
             yield Place(node.output[0], operand=0)
         seen_softmax = seen_softmax or node.op_type == "Softmax"
@@ -55,7 +55,7 @@ def _gains(suspect: Suspect) -> Iterator[float]:
     """Ratios that mistakes make: a missing, doubled or differently derived scale."""
     scales = [
         float(site.attributes["scale"])
-        for site in suspect.sites("scaled_dot_product_attention")
+        for site in suspect.region.sites("scaled_dot_product_attention")
         if isinstance(site.attributes.get("scale"), int | float)
     ]
     for _, op, number in scalar_settings(suspect):

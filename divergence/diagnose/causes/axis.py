@@ -20,7 +20,7 @@ CAUSE = "attribute.axis"
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Try every other axis, those that the reference names first."""
-    places = [(node, found) for node in suspect.nodes for found in _axes(suspect, node)]
+    places = [(node, found) for node in suspect.region.nodes for found in _axes(suspect, node)]
     if not places:
         return "no node of the segment works along an axis"
     ndim = max([suspect.expected.ndim, *(v.ndim for v in suspect.feeds.values())])
@@ -49,11 +49,11 @@ def _axes(suspect: Suspect, node: NodeProto) -> Iterator[int]:
     if node.op_type.startswith("Reduce"):
         listed = attribute(node, "axes")
         if listed is None and len(node.input) > 1:
-            listed = suspect.constant(node.input[1])
+            listed = suspect.region.constant(node.input[1])
         if listed is not None and len(listed) == 1:
             yield int(listed[0])
     if node.op_type == "CumSum":
-        constant = suspect.constant(node.input[1])
+        constant = suspect.region.constant(node.input[1])
         if constant is not None:
             yield int(constant.reshape(-1)[0])
 

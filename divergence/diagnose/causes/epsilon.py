@@ -57,7 +57,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 
 def _epsilons(suspect: Suspect) -> Iterator[tuple[NodeProto, int | None, float]]:
     """Yield (node, operand number or None for an attribute, epsilon)."""
-    for node in suspect.nodes:
+    for node in suspect.region.nodes:
         if node.op_type in WITH_EPSILON:
             yield node, None, float(attribute(node, "epsilon", DEFAULT))
         elif node.op_type in {"Add", "Max", "Clip"}:
@@ -85,5 +85,5 @@ def _edit(node: NodeProto, operand: int | None, value: float, suspect: Suspect) 
     action = f"set epsilon of {node.name or node.output[0]} to {value:g}"
     if operand is None:
         return set_attributes(node.output[0], {"epsilon": value}, action)
-    old: Any = suspect.constant(node.input[operand])
+    old: Any = suspect.region.constant(node.input[operand])
     return set_weight(node.output[0], operand, np.full_like(old, value), action)

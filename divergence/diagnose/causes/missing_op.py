@@ -32,27 +32,27 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 
 def _places(suspect: Suspect) -> Iterator[Place]:
     """Where something may be missing: behind each value, the last first, or before an operand."""
-    for node in reversed(suspect.nodes):
+    for node in reversed(suspect.region.nodes):
         yield Place(node.output[0])
-    for node in suspect.nodes:
+    for node in suspect.region.nodes:
         for operand, name in enumerate(node.input):
             if name in suspect.feeds:
                 yield Place(node.output[0], operand)
 
 
 def _count(suspect: Suspect, *op_types: str) -> int:
-    return len(suspect.node(*op_types))
+    return len(suspect.region.node(*op_types))
 
 
 def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
     """A boundary value that the reference's segment reads and the candidate's does not."""
-    read = set(suspect.candidate.inputs)
-    for name in suspect.reference.inputs:
-        partner = suspect.partners.get(name)
+    read = set(suspect.region.candidate.inputs)
+    for name in suspect.region.reference.inputs:
+        partner = suspect.region.partners.get(name)
         if partner is None or partner in read or partner not in suspect.feeds:
             continue
         for aten, op in BINARY.items():
-            for site in suspect.sites(aten):
+            for site in suspect.region.sites(aten):
                 for place in _places(suspect):
                     yield _missing(
                         suspect, place, op, partner, f"{op} of {name} ({site.name})", site.name
@@ -61,10 +61,10 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
 
 def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
     """A one-dimensional parameter that no node of the segment reads."""
-    constants = [
-        c for n in suspect.nodes for i in n.input if i and (c := suspect.constant(i)) is not None
-    ]
-    for want in expected_weights(suspect):
+    region = suspect.region
+    read = [region.constant(name) for node in region.nodes for name in node.input if name]
+    constants = [value for value in read if value is not None]
+    for want in expected_weights(region):
         if want.value.ndim != 1 or any(_equal(want.value, c) for c in constants):
             continue
         for place in _places(suspect):
@@ -88,9 +88,9 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
 
 def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
     """A function of one value that the reference applies, where no node does."""
-    for site in suspect.reference.sites:
+    for site in suspect.region.reference.sites:
         op = canonical(site.op)
-        if op not in LOWERINGS or suspect.node(*_makers(op)):
+        if op not in LOWERINGS or suspect.region.node(*_makers(op)):
             continue
         for place in _places(suspect):
             settings = {k: v for k, v in site.attributes.items() if v is not None}

@@ -22,7 +22,7 @@ MOST_PERMUTED = 4
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Put the operands of each node, and the slices of each split, into another order."""
-    hypotheses = [h for node in suspect.nodes for h in (*_operands(node), *_slices(node))]
+    hypotheses = [h for node in suspect.region.nodes for h in (*_operands(node), *_slices(node))]
     return hypotheses or "no node of the segment depends on the order of its operands"
 
 

@@ -20,10 +20,10 @@ WINDOWED = frozenset({"AveragePool", "Conv", "ConvTranspose", "FusedConv", "LpPo
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare geometry attributes of the windowed ops of both sides."""
-    nodes = suspect.node(*WINDOWED)
+    nodes = suspect.region.node(*WINDOWED)
     if not nodes:
         return "no node of the segment slides a window"
-    sites = [s for s in suspect.reference.sites if _geometry(s, 1)]
+    sites = [s for s in suspect.region.reference.sites if _geometry(s, 1)]
     if not sites:
         return "the reference's segment slides no window"
     hypotheses = [h for node in nodes for site in sites for h in _differences(node, site)]

@@ -21,7 +21,7 @@ SWITCHES = (("ceil_mode", 0), ("count_include_pad", 0))
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Turn each switch of each pooling node over, and the window's size to the reference's."""
-    nodes = suspect.node("AveragePool", "MaxPool", "LpPool")
+    nodes = suspect.region.node("AveragePool", "MaxPool", "LpPool")
     if not nodes:
         return "no node of the segment pools"
     return [h for node in nodes for h in (*_switches(suspect, node), *_kernel(suspect, node))]

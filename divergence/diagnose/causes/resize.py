@@ -32,7 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Try the modes that a resize has: one change first, then two, then three."""
-    nodes = suspect.node("Resize", "Upsample")
+    nodes = suspect.region.node("Resize", "Upsample")
     if not nodes:
         return "no node of the segment resizes"
     hypotheses = [_hypothesis(suspect, node, a) for node in nodes for a in _variants(node)]
@@ -63,14 +63,14 @@ def _modes(node: NodeProto) -> Mapping[str, Any]:
 def _hypothesis(suspect: Suspect, node: NodeProto, change: Mapping[str, Any]) -> Hypothesis:
     own, name = _modes(node), node.name or node.output[0]
     shown = ", ".join(f"{k} {own[k]} instead of {v}" for k, v in change.items())
-    sites = ", ".join(s.name for s in suspect.reference.sites if "upsample" in s.op.lower())
+    sites = ", ".join(s.name for s in suspect.region.reference.sites if "upsample" in s.op.lower())
     return Hypothesis(
         edit=set_attributes(
             node.output[0], change, f"set {', '.join(change)} of {name} as in the reference"
         ),
         explanation=f"the resize {name} has {shown}",
         evidence=tuple(
-            Evidence(f"{k} ({sites or suspect.match.reference}, {name})", v, own[k])
+            Evidence(f"{k} ({sites or suspect.region.match.reference}, {name})", v, own[k])
             for k, v in change.items()
         ),
         remedy=f"Set {', '.join(f'{k}={v}' for k, v in change.items())} at {name}.",

@@ -17,7 +17,7 @@ OTHER = {"DCR": "CRD", "CRD": "DCR"}
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Turn the mode of each DepthToSpace over."""
-    nodes = suspect.node("DepthToSpace")
+    nodes = suspect.region.node("DepthToSpace")
     if not nodes:
         return "no node of the segment is a DepthToSpace"
     hypotheses = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.diagnose.edits import set_weight
-from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.diagnose.weights import Expected, expected_weights, layouts
 from divergence.records import Array, Evidence
 
@@ -31,8 +31,13 @@ class Operand:
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare each constant operand with the parameters of the reference's segment."""
-    expected = list(expected_weights(suspect))
-    operands = list(_operands(suspect))
+    return compare(suspect.region)
+
+
+def compare(region: Region) -> Sequence[Hypothesis] | str:
+    """Return what would replace each parameter that is not the reference's, or why none."""
+    expected = list(expected_weights(region))
+    operands = list(_operands(region))
     if not operands:
         return "the segment's nodes read no parameter"
     if not expected:
@@ -48,10 +53,10 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     return hypotheses or f"all {len(operands)} parameters of the segment are the reference's"
 
 
-def _operands(suspect: Suspect) -> Iterator[Operand]:
-    for node in suspect.nodes:
+def _operands(region: Region) -> Iterator[Operand]:
+    for node in region.nodes:
         for position, name in enumerate(node.input):
-            value = suspect.constant(name) if name else None
+            value = region.constant(name) if name else None
             if value is not None and value.dtype.kind in "fV" and value.size > 1:
                 yield Operand(node, position, name, value)
 

@@ -1,0 +1,70 @@
+"""weights.all: the file holds another checkpoint."""
+
+from __future__ import annotations
+
+from divergence.diagnose.causes import weight
+from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.suspect import Hypothesis
+from divergence.diagnose.suspects import region
+from divergence.records import Evidence, Finding, Proof
+
+CAUSE = "weights.all"
+
+# Another checkpoint differs in nearly every layer; a few wrong parameters are each its own fault.
+FEWEST_LAYERS = 3
+LEAST_SHARE = 0.5
+
+
+def examine(inquiry: Inquiry) -> Conclusion | str:
+    """Count the layers whose parameters are not the reference's."""
+    answers: dict[int, Hypothesis] = {}
+    for number, accused in enumerate(inquiry.accused):
+        found = weight.compare(region(inquiry.scene, accused.match))
+        if not isinstance(found, str):
+            answers[number] = found[0]
+    layers = sum(1 for match in inquiry.introduced if _has_weights(inquiry, match.candidate))
+    if len(answers) < FEWEST_LAYERS or len(answers) < LEAST_SHARE * layers:
+        return f"{len(answers)} of {layers} layers have parameters that are not the reference's"
+    edits = tuple(h.edit for h in _each_operand(inquiry, answers))
+    before = inquiry.means.bench.error()
+    after = inquiry.means.bench.error(edits)
+    proof = None
+    if before is not None and after is not None and after < before:
+        proof = Proof(f"replace the parameters of {len(answers)} layers", before, after)
+    finding = Finding(
+        cause=CAUSE,
+        culprit=None,
+        confidence=0.95 if proof else 0.7,
+        explanation=(
+            f"the file holds another checkpoint: {len(answers)} of {layers} layers have "
+            "parameters that are not the reference's"
+        ),
+        evidence=(
+            Evidence("layers with the reference's parameters", layers, layers - len(answers)),
+        ),
+        remedy="Export again from the checkpoint that the reference uses.",
+        parameters={"layers": [layers, len(answers)]},
+        proof=proof,
+    )
+    return Conclusion(finding, edits if proof else (), frozenset(answers))
+
+
+def _has_weights(inquiry: Inquiry, value: str) -> bool:
+    segment = inquiry.scene.candidate_segment(value)
+    weights = inquiry.scene.candidate.weights
+    return any(
+        weights[name].dtype.startswith(("float", "bfloat")) and len(weights[name].shape) > 1
+        for site in segment.sites
+        for name in site.weights
+        if name in weights
+    )
+
+
+def _each_operand(inquiry: Inquiry, answers: dict[int, Hypothesis]) -> list[Hypothesis]:
+    """Return one replacement for every parameter that differs: the first proposed for it."""
+    chosen: dict[str, Hypothesis] = {}
+    for number in answers:
+        found = weight.compare(region(inquiry.scene, inquiry.accused[number].match))
+        for hypothesis in () if isinstance(found, str) else found:
+            chosen.setdefault(str(hypothesis.parameters["initializer"]), hypothesis)
+    return list(chosen.values())
