@@ -88,7 +88,8 @@ def to_tensor(array: Any) -> Tensor:
         bits = np.dtype(f"int{8 * array.dtype.itemsize}")
         same = torch.from_numpy(np.array(array, order="C").view(bits))
         return same.view(getattr(torch, array.dtype.name))
-    return torch.from_numpy(np.array(array, order="C"))
+    native = array.dtype.newbyteorder("=")
+    return torch.from_numpy(np.array(array, dtype=native, order="C"))
 
 
 def _unusual(tensor: Tensor) -> Array:

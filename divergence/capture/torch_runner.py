@@ -163,12 +163,14 @@ class TorchRunner:
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return parameters, buffers and other tensors held; tied ones under each name."""
-    return {
+    """Return parameters and buffers, tied ones under each name, and other tensors held."""
+    registered = {
         **dict(model.named_parameters(remove_duplicate=False)),
         **dict(model.named_buffers(remove_duplicate=False)),
-        **Attributes(model).tensors,
     }
+    known = set(map(id, registered.values()))
+    held = Attributes(model).tensors.items()
+    return registered | {name: tensor for name, tensor in held if id(tensor) not in known}
 
 
 def _weight(name: str, tensor: Tensor) -> Weight:
