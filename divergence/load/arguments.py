@@ -106,13 +106,15 @@ def _members(
     parameter: Parameter, names: Any, rest: Mapping[str, Given], model: OnnxModel
 ) -> dict[str, str]:
     """Return {key: name} of `feats.0`, `feats_1`, ... where these are parts of `feats`."""
+    known = {item.name for item in model.inputs}
     recorded = {item.name for item in model.inputs if item.parameter}
     for mark in (".", "_"):
         head = parameter.name + mark
         members = {n.removeprefix(head): n for n in rest if n in names and n.startswith(head)}
-        # `x_mask` may well be an input beside `x`: one name with an underscore proves nothing,
-        # unless the exporter wrote it or `x` is declared a container.
-        sure = mark == "." or parameter.container or recorded.issuperset(members.values())
+        # `x_mask` may well be an input beside `x`, and `x.1` is how an exporter may call `x`: a
+        # name proves nothing, unless the exporter wrote it so or `x` is declared a container.
+        written = mark == "." and not known & set(members.values())
+        sure = written or parameter.container or recorded.issuperset(members.values())
         if members and (sure or (len(members) > 1 and _counts(members))):
             return members
     return {}

@@ -277,7 +277,10 @@ def _notes(bound: Iterable[BoundInput], found: Sequence[Leaf], links: Links) -> 
     linked = set(links.leaf_of.values())
     for leaf in found:
         if leaf.name not in linked and not leaf.optional:
-            yield f"'{leaf.name}' is no input of the ONNX file: it was written into it, or unused"
+            yield (
+                f"'{leaf.name}' is an input of the reference alone: the ONNX file has it written "
+                "in, or does without"
+            )
     dicts = Counter(leaf.dict for leaf in found if leaf.dict and leaf.name in links.ordered)
     for name, count in dicts.items():
         if count > 1:

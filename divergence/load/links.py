@@ -229,8 +229,8 @@ def _undecided(reason: str, leaves: Sequence[Leaf], inputs: Sequence[OnnxInput])
     there = ", ".join(describe(item) for item in inputs)
     return InputError(
         f"Which reference input is which ONNX input cannot be told: {reason}. The reference takes "
-        f"{here}; the ONNX file takes {there}. Give the ONNX inputs by --candidate-input "
-        "NAME=INPUT (candidate_inputs={...}), each under its own name."
+        f"{here}; the ONNX file takes {there}. Name the reference's inputs as it does, and give "
+        "the ONNX file its own by --candidate-input NAME=INPUT (candidate_inputs={...})."
     )
 
 

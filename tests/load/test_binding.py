@@ -113,7 +113,7 @@ def test_the_dynamo_exporter_knows_what_a_name_means():
 def test_a_file_of_another_exporter_with_crossed_names_is_undecided():
     words = (
         r"cannot be told: their names and their order say different things. The reference takes "
-        r"a \[2, 3\], b \[2, 3\]; the ONNX file takes b float32, a float32. Give the ONNX inputs by"
+        r"a \[2, 3\], b \[2, 3\]; the ONNX file takes b float32, a float32. Name the reference's inp"
     )
     for inputs in ((A, B), {"a": A, "b": B}):
         with pytest.raises(InputError, match=words):
@@ -258,6 +258,11 @@ def test_containers_in_containers():
         {},
         {"x": 1, "p": 2, "q": 3},
     )
+
+
+@pytest.mark.parametrize("name", ["x.1", "x_1"])
+def test_a_name_that_an_exporter_numbered_is_no_part(name):
+    assert calls(net("x"), head(name, traced=True), {name: A}) == ((1,), {}, {name: 1})
 
 
 def test_a_name_with_an_underscore_is_not_a_part():
