@@ -28,7 +28,9 @@ def trace(
         DivergenceError: an input or the call is wrong; the message says what to do.
         Interrupted: Ctrl-C; its `report` holds what was measured, marked partial.
     """
+    from divergence.compare.lineage import free_lineages
     from divergence.compare.observe import observe
+    from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import write_fixed
     from divergence.diagnose.investigate import investigate
     from divergence.load.case import load_case
@@ -39,6 +41,8 @@ def trace(
     asked, clock = parse_options(options), Clock(progress or Silent())
     with clock.stage("load"):
         case = load_case(model, onnx, inputs, asked)
+    with clock.stage("inputs"):
+        entrance = look_at_inputs(case)
     with clock.stage("match"):
         reference = case.reference.program(case.reference_call)
         candidate = case.candidate.program(case.judged_call)
@@ -46,10 +50,11 @@ def trace(
         pairing = match(reference, candidate, fixed=by_hand)
         shown, listed = visible(pairing, candidate)
     with clock.stage("compare", len(shown)):
-        observed = observe(case, shown, asked, clock.advance)
+        lineages = free_lineages(reference, candidate, shown)
+        observed = observe(case, shown, lineages, asked, clock.advance)
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
-    steps = Steps(case, reference, candidate, listed, observed, diagnosis)
+    steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis)
     if asked.fix and diagnosis.edits:
         write_fixed(case.model.given, diagnosis.edits, asked.fix)
     report = build(steps, asked, clock.seconds)

@@ -11,17 +11,16 @@ memory up to a bound and on disk beyond it: so there is always a side that can g
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from divergence.capture.baton import OTHER, Baton, Stopped
-from divergence.capture.runner import Probe
+from divergence.capture.runner import Probe, Run
 from divergence.capture.store import Store, Value
 from divergence.records import Array, Match, Side
 
 GRAIN = 4 * 2**20  # bytes that the candidate may be ahead: few switches, and the cache still warm
 
-Run = Callable[[Probe, Collection[str]], tuple[Array, ...]]
 OnPair = Callable[[Match, Array, Array, Array | None], None]
 End = tuple[Side, str]  # a site of one side
 

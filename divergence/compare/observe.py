@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from divergence.capture.lockstep import Unmet, lockstep
 from divergence.capture.runner import exact_run
 from divergence.compare.floor import floor_of
+from divergence.compare.lineage import Lineage
 from divergence.compare.measure import measure
 from divergence.compare.tolerance import Tolerance, tolerance_for
 from divergence.load.case import Case
@@ -35,10 +36,14 @@ class Observed:
 def observe(
     case: Case,
     matches: Sequence[Match],
+    lineages: Mapping[Match, Lineage],
     asked: Options,
     advance: Callable[[], None] = lambda: None,
 ) -> Observed:
-    """Run both sides once and measure every match; call `advance` after each."""
+    """Run both sides once and measure every match; call `advance` after each.
+
+    lineages: what bounds the floor of each match, as `free_lineages` finds it.
+    """
     found: dict[Match, Measured] = {}
     tolerance = None
     if asked.rtol is not None and asked.atol is not None:
@@ -47,7 +52,7 @@ def observe(
     candidate = partial(case.candidate.run, case.judged_call)
 
     def on_pair(match: Match, ours: Array, theirs: Array, exact: Array | None) -> None:
-        found[match] = compare(match, ours, theirs, exact, tolerance)
+        found[match] = compare(match, ours, theirs, exact, lineages.get(match), tolerance)
         advance()
 
     try:
@@ -68,6 +73,7 @@ def compare(
     reference: Array,
     candidate: Array,
     exact: Array | None,
+    lineage: Lineage | None = None,
     tolerance: Tolerance | None = None,
 ) -> Measured:
     """Measure one pair of values; with the exact value also the floor."""
@@ -80,7 +86,7 @@ def compare(
         metrics=metrics,
         floor=None
         if exact is None or metrics.incomparable
-        else floor_of(reference, candidate, exact, match.alignment),
+        else floor_of(reference, candidate, exact, match.alignment, lineage),
     )
 
 

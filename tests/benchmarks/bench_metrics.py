@@ -1,0 +1,133 @@
+"""All metrics of one large pair: in blocks, as whole arrays, and as one compiled loop.
+
+    python -m tests.benchmarks.bench_metrics [MEGABYTES]
+
+Every way in turn, several rounds; medians, and their ratio to the blocks. The compiled loop
+needs numba (2 threads, without the ULP distance) and tells what is left to gain.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from divergence.compare.measure import measure
+from divergence.compare.tolerance import Tolerance
+
+Way = Callable[[np.ndarray, np.ndarray], Any]
+ROUNDS = 5
+
+
+def in_blocks(reference: np.ndarray, candidate: np.ndarray) -> float:
+    return measure(reference, candidate).max_abs
+
+
+def in_blocks_with_tolerance(reference: np.ndarray, candidate: np.ndarray) -> float:
+    return measure(reference, candidate, tolerance=Tolerance(1.3e-6, 1e-7)).max_abs
+
+
+def equal_in_blocks(reference: np.ndarray, candidate: np.ndarray) -> float:
+    return measure(reference, reference).max_abs
+
+
+def by_numpy(reference: np.ndarray, candidate: np.ndarray) -> float:
+    r, c = reference.astype(np.float64), candidate.astype(np.float64)
+    error = np.abs(r - c)
+    distance = np.abs(ordered(reference) - ordered(candidate))
+    with np.errstate(all="ignore"):
+        np.fmax.reduce(error / np.abs(r))
+    figures = error.mean(), np.sqrt((error**2).mean()), (r * c).sum(), (r**2).sum(), (c**2).sum()
+    counts = (reference != candidate).sum(), (~np.isfinite(error)).sum(), error.argmax()
+    return float(error.max()) + 0 * sum(map(float, (*figures, *counts, distance.max())))
+
+
+def by_torch(reference: np.ndarray, candidate: np.ndarray) -> float:
+    import torch
+
+    r, c = torch.from_numpy(reference).double(), torch.from_numpy(candidate).double()
+    error = (r - c).abs()
+    distance = np.abs(ordered(reference) - ordered(candidate))
+    relative = (error / r.abs()).nan_to_num(0, posinf=0).max()
+    figures = error.mean(), error.square().mean().sqrt(), (r * c).sum(), r.square().sum()
+    counts = (r != c).sum(), c.square().sum(), (~error.isfinite()).sum(), error.argmax(), relative
+    return float(error.max()) + 0 * sum(map(float, (*figures, *counts, distance.max())))
+
+
+def ordered(values: np.ndarray) -> np.ndarray:
+    """Bits of float32 as integers in the order of the numbers."""
+    bits = values.view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
+
+def compiled() -> Way:
+    """One loop over both arrays, compiled for two threads."""
+    import numba
+
+    @numba.njit(parallel=True, fastmath=False)
+    def loop(reference, candidate, threads, out):
+        size = reference.size
+        for thread in numba.prange(threads):
+            figures = np.zeros(8)
+            for i in range(size * thread // threads, size * (thread + 1) // threads):
+                r, c = np.float64(reference[i]), np.float64(candidate[i])
+                error = abs(r - c)
+                figures[0] = max(figures[0], error)
+                figures[1] += error
+                figures[2] += error * error
+                figures[3] += r * r
+                figures[4] += c * c
+                figures[5] += r * c
+                figures[6] += r != c
+                if r != 0:
+                    figures[7] = max(figures[7], error / abs(r))
+            out[thread] = figures
+
+    def run(reference: np.ndarray, candidate: np.ndarray) -> float:
+        out = np.zeros((2, 8))
+        loop(reference, candidate, 2, out)
+        return float(out[:, 0].max())
+
+    run(np.ones(10, np.float32), np.ones(10, np.float32))
+    return run
+
+
+def ways() -> dict[str, Way]:
+    found: dict[str, Way] = {
+        "blocks": in_blocks,
+        "blocks, with a tolerance": in_blocks_with_tolerance,
+        "blocks, equal values": equal_in_blocks,
+        "whole arrays, numpy": by_numpy,
+        "whole arrays, torch": by_torch,
+    }
+    if find_spec("numba"):
+        found["compiled loop, numba"] = compiled()
+    return found
+
+
+def main(megabytes: int = 192, rounds: int = ROUNDS) -> dict[str, float]:
+    """Print a table of medians in seconds; return them by way."""
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal(megabytes * 2**20 // 4, dtype=np.float32)
+    candidate = reference + 1e-6 * rng.standard_normal(reference.size, dtype=np.float32)
+    table = ways()
+    seconds: dict[str, list[float]] = {name: [] for name in table}
+    for _ in range(rounds):
+        for name, way in table.items():
+            began = time.perf_counter()
+            way(reference, candidate)
+            seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    print(f"{megabytes} MB against {megabytes} MB of float32, {rounds} rounds")
+    for name, median in medians.items():
+        print(f"{name:28}{median:8.3f} s{median / medians['blocks']:8.2f} x")
+    return medians
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
