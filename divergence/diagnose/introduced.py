@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -56,7 +55,7 @@ def measure_introduced(
     matches: Sequence[Match],
     sites: Mapping[str, Site],
     inputs: Mapping[str, Array],
-    lineages: Mapping[Match, Lineage] = MappingProxyType({}),
+    lineages: Mapping[Match, Lineage],
     advance: Callable[[], None] = lambda: None,
 ) -> dict[Match, Introduced]:
     """Return what each match's segment adds, in the order of the windows.
