@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from divergence.records import Pair, PairVerdict, Report, Stage
+
+SMALLEST = 1e-300  # stands for zero where a logarithm is taken
+# From good to bad: what several pairs together say is the worst of them.
+WORSE = (
+    PairVerdict.IDENTICAL,
+    PairVerdict.ROUNDING,
+    PairVerdict.NOT_COMPARABLE,
+    PairVerdict.DIVERGENT,
+    PairVerdict.NONFINITE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +72,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stage on the chart. worst: index of its worst pair, None where it has none."""
+    """A stage on the chart, or several in a row.
+
+    multiple: greatest of its pairs, of the floor. last: name of the last of several stages.
+    """
 
     stage: Stage
     multiple: float | None
     culprit: bool
-    worst: int | None
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +126,49 @@ def _bar(report: Report, stage: Stage, members: list[int]) -> Bar:
         stage=stage,
         multiple=max(floors, key=_rank, default=None),
         culprit=any(culprit.stage == stage.name for culprit in report.culprits),
-        worst=max(members, key=lambda i: severity(report.pairs[i]), default=None),
     )
+
+
+def grouped(bars: Sequence[Bar], count: int) -> tuple[Bar, ...]:
+    """Return at most `count` bars: neighbours whose errors are nearest become one.
+
+    A stage with a culprit stands alone as long as that is possible.
+    """
+    kept = list(bars)
+    while len(kept) > max(count, 1):
+        place = min(range(len(kept) - 1), key=lambda i: _apart(kept[i], kept[i + 1]))
+        kept[place : place + 2] = [_merged(kept[place], kept[place + 1])]
+    return tuple(kept)
+
+
+def _apart(one: Bar, other: Bar) -> tuple[bool, bool, float]:
+    """Return how little two neighbours belong together."""
+    here, there = one.stage, other.stage
+    size = abs(math.log10(here.max_abs or SMALLEST) - math.log10(there.max_abs or SMALLEST))
+    differ = here.verdict is not there.verdict
+    return one.culprit or other.culprit, differ, math.inf if math.isnan(size) else size
+
+
+def _merged(one: Bar, other: Bar) -> Bar:
+    here, there = one.stage, other.stage
+    return Bar(
+        stage=Stage(
+            name=here.name,
+            pairs=here.pairs + there.pairs,
+            max_abs=max(here.max_abs, there.max_abs, key=_rank),
+            rmse=max(here.rmse, there.rmse, key=_rank),
+            floor_max_abs=_greatest(here.floor_max_abs, there.floor_max_abs),
+            introduced_max_abs=_greatest(here.introduced_max_abs, there.introduced_max_abs),
+            verdict=max(here.verdict, there.verdict, key=WORSE.index),
+        ),
+        multiple=_greatest(one.multiple, other.multiple),
+        culprit=one.culprit or other.culprit,
+        last=other.last or there.name,
+    )
+
+
+def _greatest(*values: float | None) -> float | None:
+    return max((value for value in values if value is not None), key=_rank, default=None)
 
 
 def severity(pair: Pair) -> tuple[int, float]:

@@ -30,7 +30,8 @@ def render(profile: Profile) -> Markup:
 def _scale(profile: Profile) -> Axis:
     """Return one scale for all parts: the decades below the greatest error."""
     errors = [e for _, along in profile.along for e in along if math.isfinite(e)]
-    high = Axis.over(max(errors, default=0.0)).high
+    worst = max(errors, default=0.0)
+    high = math.ceil(math.log10(worst)) if worst > 0 else 0
     return Axis(high - DECADES, high)
 
 

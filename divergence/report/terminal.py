@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from rich.text import Text
 from divergence.records import PairVerdict, Status
 from divergence.report import words
 from divergence.report.document import Cause, Document, Suspect
-from divergence.report.growth import Axis, Bar
+from divergence.report.growth import Axis, Bar, grouped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,45 +171,20 @@ def _foot(document: Document, where: str | None) -> list[Text]:
 
 
 def _stages(document: Document, width: int, glyphs: Glyphs, room: int) -> list[Text]:
-    """Return a header and a line a stage; where there are too many, the telling ones."""
-    bars = document.growth.bars
-    if not bars or room < 2:
+    """Return a header and a line a stage; where there are too many, neighbours share one."""
+    if not document.growth.bars or room < 2:
         return []
-    names = min(max(len(words.printable(bar.stage.name)) for bar in bars), width // 3)
+    bars = grouped(document.growth.bars, room - 1)
+    names = min(max(len(_name(bar, glyphs)) for bar in bars), width // 3)
     names = max(names, len("stage"))
-    lines = [_header(document.growth.axis, names, width, glyphs)]
-    last = -1
-    chosen = sorted(_telling(bars, room - 1))
-    for index in (*chosen, len(bars)):
-        if index > last + 1:
-            lines.append(_gap(bars[last + 1 : index], glyphs))
-        if index < len(bars):
-            lines.append(_stage(bars[index], document.growth.axis, names, width, glyphs))
-        last = index
-    return lines
+    axis = document.growth.axis
+    header = _header(axis, names, width, glyphs)
+    return [header, *(_stage(bar, axis, names, width, glyphs) for bar in bars)]
 
 
-def _telling(bars: tuple[Bar, ...], room: int) -> set[int]:
-    """Return the stages to show so that they and the gaps between them fit the room."""
-    if len(bars) <= room:
-        return set(range(len(bars)))
-    by_weight = sorted(range(len(bars)), key=lambda i: (not bars[i].culprit, -_weight(bars[i])))
-    ranked = [*(i for i in by_weight if bars[i].culprit), len(bars) - 1, 0, *by_weight]
-    chosen: set[int] = set()
-    for index in ranked:
-        if _height(chosen | {index}, len(bars)) <= room:
-            chosen.add(index)
-    return chosen
-
-
-def _height(chosen: set[int], total: int) -> int:
-    edges = [-1, *sorted(chosen), total]
-    gaps = sum(after > before + 1 for before, after in itertools.pairwise(edges))
-    return len(chosen) + gaps
-
-
-def _weight(bar: Bar) -> float:
-    return float("inf") if bar.stage.verdict is PairVerdict.NONFINITE else bar.stage.max_abs
+def _name(bar: Bar, glyphs: Glyphs) -> str:
+    names = [words.printable(name) for name in (bar.stage.name, bar.last) if name]
+    return f" {glyphs.cut} ".join(names)
 
 
 def _header(axis: Axis, names: int, width: int, glyphs: Glyphs) -> Text:
@@ -223,7 +197,7 @@ def _header(axis: Axis, names: int, width: int, glyphs: Glyphs) -> Text:
 
 def _stage(bar: Bar, axis: Axis, names: int, width: int, glyphs: Glyphs) -> Text:
     stage = bar.stage
-    name = words.printable(stage.name)
+    name = _name(bar, glyphs)
     name = name if len(name) <= names else name[: names - len(glyphs.cut)] + glyphs.cut
     nonfinite = stage.verdict is PairVerdict.NONFINITE
     drawn = "not finite" if nonfinite else _bar(bar, axis, _bar_width(names, width), glyphs)
@@ -248,12 +222,6 @@ def _bar(bar: Bar, axis: Axis, width: int, glyphs: Glyphs) -> str:
     if floor is not None:
         cells[min(width - 1, int(floor * width))] = glyphs.floor
     return "".join(cells).rstrip() if not bar.culprit else "".join(cells)
-
-
-def _gap(bars: tuple[Bar, ...], glyphs: Glyphs) -> Text:
-    worst = words.number(max(bar.stage.max_abs for bar in bars))
-    count = f"{len(bars)} stages" if len(bars) > 1 else "1 stage"
-    return Text(f"{glyphs.cut} {count}, at most {worst}", "dim")
 
 
 def _cut(line: Text, width: int, glyphs: Glyphs) -> None:

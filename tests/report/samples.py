@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -110,6 +111,7 @@ def _stage(name: str, members: list[Pair]) -> Stage:
     )
 
 
+@cache
 def clean_vit(pairs_per_block: int = 24, blocks: int = 12) -> Report:
     """About 300 pairs whose error grows as rounding does."""
     draw = np.random.default_rng(0)
@@ -139,6 +141,7 @@ def clean_vit(pairs_per_block: int = 24, blocks: int = 12) -> Report:
     )
 
 
+@cache
 def divergent_vit() -> Report:
     """The clean one with the logits' scale missing in blocks.7."""
     clean = clean_vit()
@@ -192,6 +195,7 @@ def divergent_vit() -> Report:
     )
 
 
+@cache
 def attention_profile() -> Profile:
     """Logits of attention of which two heads lack their scale."""
     draw = np.random.default_rng(2)
@@ -298,6 +302,7 @@ def hostile(name: str = "</script><img src=x onerror=\"document.title='owned'\">
     )
 
 
+@cache
 def large(count: int) -> Report:
     """Clean with `count` pairs in a stage for every 50."""
     return clean_vit(pairs_per_block=50, blocks=max(1, (count - 6) // 50))

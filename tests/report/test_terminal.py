@@ -74,12 +74,22 @@ def test_the_stage_of_the_culprit_is_marked():
     assert marked.startswith("blocks.7 ")
 
 
-def test_stages_that_do_not_fit_are_counted():
-    shown = lines(many_stages())
+def test_stages_that_do_not_fit_share_a_line():
+    report = many_stages()
+    shown = lines(report)
     assert len(shown) <= 25
-    assert any("stages, at most" in line for line in shown)
-    assert any(line.startswith("stem ") for line in shown)
-    assert any(line.startswith("head ") for line in shown)
+    rows = [line for line in shown if "█" in line]
+    assert len(rows) > 10
+    assert any(" … blocks." in row for row in rows)
+    counts = [int(row[: row.index("e-")].split()[-2]) for row in rows]
+    assert sum(counts) == len(report.pairs)
+
+
+def test_a_stage_with_a_culprit_shares_its_line_with_none():
+    report = samples.divergent_vit()
+    assert len(lines(report)) == 25
+    (marked,) = [line for line in lines(report) if line.endswith("culprit")]
+    assert "…" not in marked
 
 
 def test_the_longest_bar_is_the_greatest_error():

@@ -21,14 +21,16 @@ const scientific = (value, digits) =>
 
 const multiple = (value) => number(value) + (Number.isFinite(value) ? "x" : "");
 
-// Call `draw` when the width of a node changes; a frame later, for drawing may change its height.
+// Call `draw` now and when the width of a node changes; a frame later, for drawing may change
+// its height.
 const watchWidth = (node, draw) => {
-  let width = 0;
+  let width = null;
   new ResizeObserver(([entry]) => {
-    if (entry.contentRect.width === width) return;
+    const changed = width !== null && entry.contentRect.width !== width;
     width = entry.contentRect.width;
-    requestAnimationFrame(draw);
+    if (changed) requestAnimationFrame(draw);
   }).observe(node);
+  draw();
 };
 
 const element = (name, attributes = {}, ...children) =>

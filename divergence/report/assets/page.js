@@ -52,7 +52,7 @@ const COLUMNS = [
   { ...num("#", "index", 52, "place in the reference's execution order"), text: (p) => String(p.index + 1) },
   text("reference", "reference", 162, { cell: code("reference"), grows: true }),
   text("candidate", "candidate", 162, { cell: code("candidate"), grows: true }),
-  text("stage", "stage", 88),
+  text("stage", "stage", 100),
   num("max_abs", "max_abs", 76, "greatest absolute error"),
   num("rmse", "rmse", 74, "root of the mean squared error"),
   num("cosine", "cosine", 76, "cosine of both as vectors, 1 is equal", (v) => number(v, 6)),
@@ -155,7 +155,7 @@ if (unpairedHost) {
   new Table(unpairedHost, {
     columns: [
       text("side", "side", 100),
-      text("site", "site", 420, { cell: code("site"), grows: true }),
+      text("site", "site", 420, { cell: code("site") }),
       text("reason", "reason", 520, { grows: true }),
     ],
     rows,
