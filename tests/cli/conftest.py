@@ -1,5 +1,7 @@
 """A command line whose trace is replaced: what is tested here is everything around it."""
 
+from importlib import import_module
+
 import pytest
 
 from divergence.cli import main
@@ -18,7 +20,8 @@ def traced(monkeypatch):
                 raise answer
             return answer
 
-        monkeypatch.setattr("divergence.trace.trace", trace)
+        # The package shows the function under the name of its module.
+        monkeypatch.setattr(import_module("divergence.trace"), "trace", trace)
         return calls
 
     return replace
