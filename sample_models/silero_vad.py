@@ -1,7 +1,7 @@
 """silero-vad as its package ships it: a TorchScript archive, ONNX files, trained weights.
 
 The archive keeps the state and the last 64 samples in attributes and takes 512 samples; the
-ONNX files take 64 + 512 samples and the state as an input. So each side has its own input.
+ONNX files take 64 + 512 samples and the state as an input: each side has arrays of its own.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ FILES = {"op15": "silero_vad_16k_op15.onnx", "if": "silero_vad.onnx"}
 
 
 def build(directory: Path) -> Sample:
-    """Write the inputs of both sides into `directory`; the models stay in the package."""
+    """Write the inputs into `directory`; the models stay in the package."""
     spec = find_spec("silero_vad")
     assert spec is not None
     assert spec.origin is not None
     shipped = Path(spec.origin).parent / "data"
-    samples, rate = vowel(), torch.tensor(_RATE)
-    silence = torch.zeros(1, _CONTEXT)
-    candidate = {
-        "input": torch.cat([silence, samples], dim=1),
+    samples = vowel()
+    given = {
+        "x": samples,  # the archive's
+        "input": torch.cat([torch.zeros(1, _CONTEXT), samples], dim=1),  # the ONNX files'
         "state": torch.zeros(2, 1, 128),
-        "sr": rate,
+        "sr": torch.tensor(_RATE),  # of both
     }
     return Sample(
         model=shipped / "silero_vad.jit",
         onnx={name: shipped / file for name, file in FILES.items()},
-        inputs=write_inputs(directory, {"x": samples, "sr": rate}),
-        options={"candidate_inputs": write_inputs(directory / "candidate", candidate)},
+        inputs=write_inputs(directory, given),
     )
 
 
