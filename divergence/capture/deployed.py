@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from divergence.capture import channels_last
 from divergence.capture.blocked import WIDENED, Place, follow
 from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
-from divergence.capture.onnx_graph import wire
+from divergence.capture.onnx_graph import Wiring, wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType
 from divergence.capture.onnx_tensors import Stored
@@ -30,19 +30,21 @@ if TYPE_CHECKING:
 class Deployed:
     """A graph that is traced instead of the file's own.
 
-    places: where the values of the file are in it, by site name.
+    places: where the values of the file are in it, by site name. own: the wiring of the file's
+    top.
     """
 
     model: ModelProto
     weights: Mapping[str, Stored] = field(repr=False)
     places: Mapping[str, Place] = field(repr=False)
+    own: Wiring = field(repr=False)
 
 
 def as_given(file: OnnxFile) -> Deployed:
     """Return the file's own graph, each value in its place."""
     places: dict[str, Place] = {}
     _kept(file.model.graph, file.model.graph, "", places)
-    return Deployed(file.model, file.weights, places)
+    return Deployed(file.model, file.weights, places, wire(file.model.graph))
 
 
 def optimized(
@@ -62,11 +64,12 @@ def optimized(
             plain = _without(channels_last.OPTIMIZER, file, settings, Path(folder))
         # The mappings outlive the folder: the files' pages stay until the last one is closed.
         held = {key: _held(stored) for key, stored in saved.weights.items()}
-    places = locate(file.model, saved.model, types, plain)
-    turns = {name: number for number, name in enumerate(wire(file.model.graph).producers)}
+    wiring = wire(file.model.graph)
+    places = _located(file.model, saved.model, wiring, types, plain)
+    turns = {name: number for number, name in enumerate(wiring.producers)}
     top = {place.value: turns[name] for name, place in places.items() if not place.body}
     reorder(saved.model.graph, top)
-    return session, Deployed(saved.model, held, places)
+    return session, Deployed(saved.model, held, places, wiring)
 
 
 def _without(optimizer: str, file: OnnxFile, settings: Settings, folder: Path) -> ModelProto:
@@ -77,17 +80,17 @@ def _without(optimizer: str, file: OnnxFile, settings: Settings, folder: Path) -
     return read_onnx(path).model
 
 
-def locate(
+def _located(
     own: ModelProto,
     other: ModelProto,
+    wiring: Wiring,
     types: Mapping[str, ValueType],
-    plain: ModelProto | None = None,
+    plain: ModelProto | None,
 ) -> dict[str, Place]:
     """Return where the values of a file are in the graph that was made of it.
 
     plain: the same without channels-last layouts, where the graph has such.
     """
-    wiring = wire(own.graph)
     places: dict[str, Place] = {}
     _kept(own.graph, other.graph, "", places)
     places.update(follow(wiring, other.graph, places, types))

@@ -7,6 +7,8 @@ returned from the callback costs about 20 s for each GB.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -114,8 +116,8 @@ def operator(element: int) -> str:
 
 @cache
 def _registered(kind: str) -> str:
-    from onnxruntime_extensions import PyCustomOpDef, onnx_op
-
+    with _lightly():
+        from onnxruntime_extensions import PyCustomOpDef, onnx_op
     name = f"DivergenceObserve_{kind}"
     number = PyCustomOpDef.dt_int64
     onnx_op(
@@ -125,6 +127,28 @@ def _registered(kind: str) -> str:
         attrs={"recorder": number, "tap": number},
     )(_observe)
     return name
+
+
+@contextmanager
+def _lightly() -> Iterator[None]:
+    """Import onnxruntime-extensions without its tokenizers, and without what it does besides.
+
+    It imports transformers where that is installed (0.8 s and 100 MB), and makes programs that
+    are started later use the slow protobuf.
+    """
+    variable, heavy = "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "transformers"
+    before, absent = os.environ.get(variable), heavy not in sys.modules
+    if absent:
+        sys.modules[heavy] = None  # type: ignore[assignment] # an import of it fails now
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[heavy]
+        if before is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = before
 
 
 def _observe(value: Any, recorder: int, tap: int) -> Array:

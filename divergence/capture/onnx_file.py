@@ -18,6 +18,7 @@ from divergence.errors import LoadError
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+_GRAPH = 5  # onnx.AttributeProto.GRAPH
 # Where a weight that was taken out of the graph claims to be; sessions are given it by name.
 ELSEWHERE = "divergence-shared-weights"
 
@@ -98,10 +99,8 @@ def every_node(graph: GraphProto) -> Iterator[NodeProto]:
 
 def bodies(node: NodeProto) -> Iterator[tuple[str, GraphProto]]:
     """Yield the graphs that a node holds (`then_branch`, `body`), by attribute name."""
-    from onnx import AttributeProto
-
     for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
+        if attribute.type == _GRAPH:
             yield attribute.name, attribute.g
 
 

@@ -29,19 +29,24 @@ def metadata_scope(metadata: Mapping[str, str]) -> str | None:
 def name_scope(name: str, op: str) -> str | None:
     """Return the scope in a name that the TorchScript exporter gave, or None.
 
-    A container repeats its own name in front of its child's: `layer1.0` after `layer1`.
+    A container repeats its own name in front of its child's: `layer1.0` after `layer1`. What
+    was inlined by the runtime has a prefix that ends in two underscores.
 
     >>> name_scope("/blocks/blocks.0/attn/qkv/MatMul", "MatMul")
     'blocks.0.attn.qkv'
     >>> name_scope("/layer1/layer1.0/downsample/downsample.0/Conv_output_0", "Conv")
     'layer1.0.downsample.0'
+    >>> name_scope("If_0_then_branch__Inline_0__/stft/Conv_output_0", "Conv")
+    'stft'
     >>> name_scope("/Relu_1", "Relu")
     ''
     >>> name_scope("node_conv2d", "Conv") is None
     True
     """
     parts = _VALUE_SUFFIX.sub("", name).split("/")
-    if len(parts) < 2 or parts[0] or not re.fullmatch(re.escape(op) + r"(_\d+)?", parts[-1]):
+    if len(parts) < 2 or (parts[0] and not parts[0].endswith("__")):
+        return None
+    if not re.fullmatch(re.escape(op) + r"(_\d+)?", parts[-1]):
         return None
     scope: list[str] = []
     for part in parts[1:-1]:

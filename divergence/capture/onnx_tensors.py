@@ -33,6 +33,7 @@ class Stored:
     read: Callable[[], Array] = field(repr=False, compare=False)
 
 
+@cache
 def dtype_word(element: int) -> str | None:
     """Return the dtype of an ONNX element type in numpy's words ("bfloat16" and the like too).
 
@@ -54,9 +55,7 @@ def element_of(word: str | None) -> int:
     >>> element_of("float32"), element_of("tensor(bfloat16)"), element_of("seq(tensor(float))")
     (1, 16, 0)
     """
-    from onnx import TensorProto
-
-    return _elements().get(word or "", TensorProto.UNDEFINED)
+    return _elements().get(word or "", 0)
 
 
 @cache

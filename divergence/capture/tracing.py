@@ -10,7 +10,6 @@ from divergence.capture import observers
 from divergence.capture.blocked import Place
 from divergence.capture.deployed import Deployed
 from divergence.capture.movements import Step, origin
-from divergence.capture.onnx_graph import wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_tensors import Stored, element_of
 from divergence.capture.surgery import Tap, declared
@@ -86,10 +85,9 @@ def _recover(
 ) -> dict[str, str]:
     """Add lost values to the taps that hold their elements; return why the others are lost."""
     hidden: dict[str, str] = {}
-    wiring = wire(own.graph)
     why = reasons(own, graph) if lost else {}
     for root in lost:
-        source = origin(wiring, root, members)
+        source = origin(graph.own, root, members)
         if source is not None:
             turned = members[source.value][0].steps
             members[source.value] += _members(groups[root], (*turned, *source.steps))
