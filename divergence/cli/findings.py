@@ -15,19 +15,25 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two arrays and how to print."""
-    parser.add_argument("reference", metavar="REFERENCE", help="a .npy, .npz or .pt file")
-    parser.add_argument("candidate", metavar="CANDIDATE", help="a .npy, .npz or .pt file")
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("reference", metavar="REFERENCE", help="a .npy or .npz file")
+    parser.add_argument("candidate", metavar="CANDIDATE", help="a .npy or .npz file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def show(findings: Sequence[Finding], *, as_json: bool, nothing: str) -> int:
-    """Print the findings, or `nothing`; return 1 where there are any, as for a divergence."""
+def show(findings: Sequence[Finding], *, same: bool, sentence: str, as_json: bool) -> int:
+    """Print the sentence and the findings; return 0 where both are the same, else 1.
+
+    same: whether there is no difference; with one that nothing explains it is not.
+    """
     from divergence.report import findings as plainly
     from divergence.report.to_json import plain
+    from divergence.report.words import printable
 
     with reader_may_leave():
         if as_json:
-            print(json.dumps(plain(list(findings)), ensure_ascii=False, indent=1))
+            held = {"same": same, "sentence": sentence, "findings": plain(list(findings))}
+            print(json.dumps(held, ensure_ascii=False, indent=1))
         else:
-            print("\n".join(plainly.render(findings)) or nothing)
-    return 1 if findings else 0
+            told = plainly.render(findings)
+            print("\n".join([printable(sentence), *([""] if told else []), *told]))
+    return 0 if same else 1

@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain, print, and return 0 where the inputs agree, else 1."""
-    from divergence.preparation.explain import explain_inputs
+    from divergence.preparation.explain import explain
 
-    found = explain_inputs(arguments.reference, arguments.candidate, image=arguments.image)
-    return findings.show(found, as_json=arguments.json, nothing="The inputs agree.")
+    found = explain(arguments.reference, arguments.candidate, arguments.image)
+    return findings.show(
+        found.findings, same=found.same, sentence=found.sentence, as_json=arguments.json
+    )

@@ -17,4 +17,6 @@ def run(arguments: argparse.Namespace) -> int:
     from divergence.postprocess.explain import explain_outputs
 
     found = explain_outputs(arguments.reference, arguments.candidate)
-    return findings.show(found, as_json=arguments.json, nothing="The outputs agree.")
+    causes = " and ".join(dict.fromkeys(finding.cause for finding in found))
+    sentence = f"The outputs differ by {causes}." if found else "The outputs agree."
+    return findings.show(found, same=not found, sentence=sentence, as_json=arguments.json)

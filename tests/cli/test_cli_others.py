@@ -45,12 +45,14 @@ def replaced(monkeypatch):
     return replace
 
 
-def test_inputs_tells_causes_and_the_recipe(replaced, run):
-    calls = replaced("divergence.preparation.explain", "explain_inputs", [FOUND])
-    code, out, _ = run("inputs", "a.npy", "b.npy", "--image", "cat.jpg")
+def test_outputs_tells_causes_and_the_recipe(replaced, run):
+    calls = replaced("divergence.postprocess.explain", "explain_outputs", [FOUND])
+    code, out, _ = run("outputs", "a.npy", "b.npy")
     assert code == 1
-    assert calls == [(("a.npy", "b.npy"), {"image": "cat.jpg"})]
+    assert calls == [(("a.npy", "b.npy"), {})]
     assert out.splitlines() == [
+        "The outputs differ by preprocess.mean_std.",
+        "",
         "preprocess.mean_std (97 %)",
         "  Every channel has another gain and offset.",
         "  mean: reference [0.485, 0.456, 0.406], candidate [0.5, 0.5, 0.5]",
@@ -69,7 +71,9 @@ def test_outputs_as_json_are_findings(replaced, run):
     replaced("divergence.postprocess.explain", "explain_outputs", [FOUND])
     code, out, _ = run("outputs", "a.npy", "b.npy", "--json")
     assert code == 1
-    (finding,) = json.loads(out)
+    held = json.loads(out)
+    assert held["same"] is False
+    (finding,) = held["findings"]
     assert finding["cause"] == "preprocess.mean_std"
     assert finding["parameters"]["spec"][0] == {"resize": {"to": [224, 224]}}
 
@@ -77,6 +81,32 @@ def test_outputs_as_json_are_findings(replaced, run):
 def test_nothing_found_is_said_and_0(replaced, run):
     replaced("divergence.postprocess.explain", "explain_outputs", [])
     assert run("outputs", "a.npy", "b.npy") == (0, "The outputs agree.\n", "")
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A prepared picture, the same in [0, 255], and another picture."""
+    picture = np.random.default_rng(0).random((1, 3, 16, 16), dtype=np.float32)
+    np.save(tmp_path / "a.npy", picture)
+    np.save(tmp_path / "b.npy", picture * 255)
+    np.save(tmp_path / "c.npy", np.random.default_rng(1).random(picture.shape, np.float32))
+
+
+def test_inputs_tells_a_range_from_a_range(prepared, run):
+    code, out, _ = run("inputs", "a.npy", "b.npy")
+    assert code == 1
+    assert out.startswith("The inputs differ by preprocess.range; ")
+    assert "\npreprocess.range (" in out
+
+
+def test_inputs_that_agree_are_0(prepared, run):
+    assert run("inputs", "a.npy", "a.npy") == (0, "The inputs agree.\n", "")
+
+
+def test_a_difference_that_nothing_explains_is_not_agreement(prepared, run):
+    code, out, _ = run("inputs", "a.npy", "c.npy")
+    assert code == 1
+    assert "explained" in out
 
 
 def test_inspect_prints_a_tree(replaced, run):
@@ -139,7 +169,6 @@ def test_the_demo_finds_its_planted_fault(run, tmp_path):
 
 
 def test_arrays_of_a_run_are_told_apart_by_the_command_itself(run, tmp_path):
-    pytest.importorskip("divergence.preparation.explain")
     np.save(tmp_path / "a.npy", np.zeros((1, 3, 8, 8), np.float32))
     code, out, err = run("inputs", "a.npy", "missing.npy")
     assert (code, out) == (2, "")
