@@ -9,6 +9,7 @@ from typing import Any
 
 from divergence.errors import InputError, nearest
 from divergence.load.arguments import Arguments, sort_inputs
+from divergence.load.calls import reference_call
 from divergence.load.inputs import Given, Inputs
 from divergence.load.links import Leaf, Links, describe, link
 from divergence.load.onnx_model import OnnxInput, OnnxModel
@@ -61,7 +62,7 @@ def bind(
         )
     _check_fed(model, candidate, links)
     return Binding(
-        reference=_call(reference, arguments, signature, values),
+        reference=reference_call(reference, arguments, signature, values),
         candidate=Call(kwargs=candidate),
         shared=_shared_call(bound, candidate),
         inputs=bound,
@@ -233,39 +234,6 @@ def _check_fed(model: OnnxModel, candidate: Mapping[str, Any], links: Links) -> 
                 f"Nothing is given for the ONNX input {describe(item)}{known}; give "
                 f"{item.name}=INPUT."
             )
-
-
-def _call(
-    reference: Any, arguments: Arguments, signature: Signature, values: Mapping[str, Any]
-) -> Call:
-    """Put the reference's values together again: in order as far as it goes, then by name."""
-    if isinstance(reference, OnnxModel):
-        return Call(kwargs=dict(values))
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    in_order = True
-    for parameter in (*signature.parameters, *arguments.extra):
-        given = arguments.values.get(parameter.name)
-        if given is None and parameter.name not in values:
-            in_order = False
-            continue
-        value = _rebuilt(given.value if given else None, parameter.name, values)
-        if in_order and not parameter.keyword_only:
-            args.append(value)
-        else:
-            kwargs[parameter.name] = value
-    return Call(tuple(args), kwargs)
-
-
-def _rebuilt(given: Any, path: str, values: Mapping[str, Any]) -> Any:
-    if path in values:
-        return values[path]
-    if isinstance(given, Mapping):
-        return {key: _rebuilt(item, f"{path}.{key}", values) for key, item in given.items()}
-    if isinstance(given, tuple | list):
-        items = [_rebuilt(item, f"{path}.{place}", values) for place, item in enumerate(given)]
-        return type(given)(items) if type(given) in (tuple, list) else type(given)(*items)
-    return given
 
 
 def _shared_call(bound: Iterable[BoundInput], candidate: Mapping[str, Any]) -> Call:

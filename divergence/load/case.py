@@ -16,7 +16,7 @@ from divergence.load.factory import is_factory_text
 from divergence.load.images import Preparations
 from divergence.load.inputs import Inputs, read_inputs
 from divergence.load.onnx_model import OnnxModel, is_onnx, load_onnx
-from divergence.load.torch_model import TorchModel, load_torch
+from divergence.load.torch_model import TorchModel, in_precision_of, load_torch
 from divergence.load.values import BoundInput, Maker, Value
 from divergence.options import Options
 from divergence.records import Call
@@ -72,6 +72,8 @@ def load_case(model: Any, onnx: Any, inputs: Any, options: Options) -> Case:
     """
     candidate = load_onnx(onnx)
     loaded = _load_reference(model, options)
+    if isinstance(loaded, TorchModel):
+        loaded = in_precision_of(loaded, {item.dtype for item in candidate.inputs})
     reference = loaded if isinstance(loaded, OnnxModel) else loaded.module
     module = _live_module(reference)
     preparations = Preparations(

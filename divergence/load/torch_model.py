@@ -26,12 +26,34 @@ class TorchModel:
     """A model and what the report says of it.
 
     module: a live `nn.Module`, a `ScriptModule` or an `ExportedProgram`.
-    source: what the user named. notes: what was done beyond loading it.
+    source: what the user named. notes: what was done beyond loading it. live: the user's own
+    object, which is not to be changed.
     """
 
     module: nn.Module | ExportedProgram
     source: str
     notes: tuple[str, ...] = ()
+    live: bool = False
+
+
+def in_precision_of(loaded: TorchModel, dtypes: set[str | None]) -> TorchModel:
+    """Return the model in float32 where a file holds it in half precision for its size alone.
+
+    dtypes: of the ONNX inputs. Checkpoints are often stored in float16 and deployed in float32,
+    which holds each of their values exactly. A live model stays as the user made it.
+    """
+    import torch
+
+    module = loaded.module
+    if loaded.live or not _is_plain_module(module):
+        return loaded
+    stored = {p.dtype for p in module.parameters() if p.is_floating_point()}
+    halves = {torch.float16, torch.bfloat16}
+    if not stored or not stored <= halves or "float32" not in dtypes or len(stored) > 1:
+        return loaded
+    name = str(stored.pop()).removeprefix("torch.")
+    note = f"stored in {name}, run in float32 as the ONNX file is"
+    return replace(loaded, module=module.float(), notes=(*loaded.notes, note))
 
 
 def load_torch(model: Any, options: Options) -> TorchModel:
@@ -71,9 +93,10 @@ def _live(model: Any) -> TorchModel:
     from torch.export import ExportedProgram
 
     if isinstance(model, ExportedProgram):
-        return TorchModel(model, "ExportedProgram")
+        return TorchModel(model, "ExportedProgram", live=True)
     if isinstance(model, nn.Module):
-        return TorchModel(model, f"{type(model).__module__}.{type(model).__qualname__}")
+        name = f"{type(model).__module__}.{type(model).__qualname__}"
+        return TorchModel(model, name, live=True)
     if isinstance(model, Mapping):
         raise LoadError(
             "The model is a dict: a state dict has weights without a network; load it into the "

@@ -28,6 +28,7 @@ class _Fit:
 
     state: StateDict
     told: str
+    shared: int
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     misshapen: tuple[str, ...]
@@ -50,12 +51,14 @@ def load_weights(module: nn.Module, path: Path, trust_pickle: bool) -> tuple[str
     found = list(_state_dicts(_read(path, trust_pickle), ""))
     if not found:
         raise LoadError(f"'{path}' holds no state dict: no tensors under names.")
-    fits = [fit for where, state in found for fit in _fits(module, where, state)]
-    best = min(fits, key=lambda fit: fit.faults)  # the first of equals
+    own = module.state_dict()
+    fits = [fit for where, state in found for fit in _fits(own, where, state)]
+    # Of the misfits the one that shares most keys is told of; of equals the first counts.
+    best = min(fits, key=lambda fit: (fit.faults > 0, -fit.shared, fit.faults))
     if best.faults:
-        raise LoadError(_mismatch(path, module, best))
+        raise LoadError(_mismatch(path, type(module).__name__, own, best))
     module.load_state_dict(best.state, strict=False)
-    return (f"weights from '{path.name}'{best.told}", *_cast_notes(module, best.state))
+    return (f"weights from '{path.name}'{best.told}", *_cast_notes(own, best.state))
 
 
 def _read(path: Path, trust_pickle: bool) -> Any:
@@ -89,9 +92,8 @@ def _state_dicts(value: Any, where: str) -> Iterator[tuple[str, StateDict]]:
         yield from _state_dicts(item, f"{where}.{key}" if where else key)
 
 
-def _fits(module: nn.Module, where: str, state: StateDict) -> Iterator[_Fit]:
+def _fits(own: StateDict, where: str, state: StateDict) -> Iterator[_Fit]:
     """Try the keys as they are, without a leading part, and with one that the module needs."""
-    own = module.state_dict()
     at = f", entry '{where}'" if where else ""
     yield _fit(own, state, at)
     for prefix in _leading(state):
@@ -119,14 +121,14 @@ def _fit(own: StateDict, state: StateDict, told: str) -> _Fit:
     return _Fit(
         state=state,
         told=told,
+        shared=len(shared),
         missing=tuple(missing),
         unexpected=tuple(key for key in state if key not in own),
         misshapen=tuple(key for key in shared if state[key].shape != own[key].shape),
     )
 
 
-def _mismatch(path: Path, module: nn.Module, fit: _Fit) -> str:
-    own = module.state_dict()
+def _mismatch(path: Path, name: str, own: StateDict, fit: _Fit) -> str:
     parts = [
         f"{len(fit.missing)} missing ({_some(fit.missing)})" if fit.missing else "",
         f"{len(fit.unexpected)} unexpected ({_some(fit.unexpected)})" if fit.unexpected else "",
@@ -137,7 +139,7 @@ def _mismatch(path: Path, module: nn.Module, fit: _Fit) -> str:
     ]
     hint = nearest(fit.missing[0], fit.unexpected) if fit.missing else ""
     return (
-        f"The weights in '{path}' do not fit {type(module).__name__} ({len(own)} keys): "
+        f"The weights in '{path}' do not fit {name} ({len(own)} keys): "
         f"{'; '.join(part for part in parts if part)}.{hint} "
         "Give the factory that made these weights."
     )
@@ -148,8 +150,7 @@ def _some(items: tuple[str, ...] | list[str]) -> str:
     return ", ".join(items[:_SHOWN]) + more
 
 
-def _cast_notes(module: nn.Module, state: StateDict) -> tuple[str, ...]:
-    own = module.state_dict()
+def _cast_notes(own: StateDict, state: StateDict) -> tuple[str, ...]:
     casts = {
         (str(state[k].dtype).removeprefix("torch."), str(own[k].dtype).removeprefix("torch."))
         for k in own

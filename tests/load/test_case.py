@@ -140,3 +140,15 @@ def test_an_opset_that_the_runtime_does_not_know():
     ) as caught:
         made.candidate.run(made.candidate_call)
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_stored_in_half_precision_runs_as_the_file_does(relu, tmp_path):
+    module = nn.Sequential(nn.ReLU(), nn.Linear(4, 4)).half()
+    torch.save(module, tmp_path / "half.pt")
+    made = case(tmp_path / "half.pt", relu, X, trust_pickle=True)
+    assert made.described["reference"]["notes"][-1] == (
+        "stored in float16, run in float32 as the ONNX file is"
+    )
+    assert made.module[1].weight.dtype == torch.float32
+    live = case(module, relu, X)
+    assert live.module[1].weight.dtype == torch.float16

@@ -100,6 +100,14 @@ def test_a_misfit_names_keys_shapes_and_the_nearest(tmp_path, saved):
         load(tmp_path, saved)
 
 
+def test_a_misfit_is_told_of_the_network_and_not_of_the_optimizer(tmp_path, saved):
+    del saved["head.bias"]
+    extra = {f"aux.{number}": torch.zeros(1) for number in range(30)}
+    content = {"optimizer": {"state": {0: {"exp_avg": torch.zeros(1)}}}, "model": saved | extra}
+    with pytest.raises(LoadError, match=r"1 missing \(head.bias\); 30 unexpected \(aux.0, aux.1"):
+        load(tmp_path, content)
+
+
 def test_nothing_is_loaded_where_it_does_not_fit(tmp_path, saved):
     module = Net()
     before = {key: value.clone() for key, value in module.state_dict().items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from divergence.capture.onnx_scopes import metadata_scope, name_scope
 from divergence.errors import SpecError
 from divergence.load.inspect import words
 from divergence.load.kinds import Kind
@@ -32,6 +33,7 @@ def describe(path: Path, kind: Kind) -> dict[str, Any]:
         "outputs": {value.name: _type(value) for value in graph.output},
         "nodes": len(graph.node),
         "operators": words.counted(_operators(graph.node)),
+        "modules": list(dict.fromkeys(_scopes(graph.node))),
         "functions": [f"{f.domain}.{f.name}" for f in model.functions],
         "weights": _weights(graph.initializer),
         "external_data": _data(path, model),
@@ -61,6 +63,15 @@ def _operators(nodes: Iterable[NodeProto]) -> Iterator[str]:
         for attribute in node.attribute:
             for body in (attribute.g, *attribute.graphs):
                 yield from _operators(body.node)
+
+
+def _scopes(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """Yield the module that each node was exported from, where the exporter left its name."""
+    for node in nodes:
+        scope = metadata_scope({entry.key: entry.value for entry in node.metadata_props})
+        scope = name_scope(node.name, node.op_type) if scope is None else scope
+        if scope:
+            yield scope
 
 
 def _weights(tensors: Iterable[TensorProto]) -> dict[str, Any]:
