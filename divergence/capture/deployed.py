@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,9 @@ from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
 from divergence.capture.onnx_graph import Wiring, wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType
-from divergence.capture.onnx_tensors import Stored
+from divergence.capture.onnx_tensors import Stored, item_bytes
 from divergence.capture.ordering import reorder
+from divergence.errors import CaptureError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -55,6 +58,7 @@ def optimized(
     The session is an ordinary one: it serves as the untouched run where nothing was renamed.
     """
     with TemporaryDirectory(prefix="divergence-", ignore_cleanup_errors=True) as folder:
+        _check_room(file, Path(folder))
         path = Path(folder) / "optimized.onnx"
         source = file.model if file.changed else file.source
         session = Session(source, settings, file.weights, name=name, save=path)
@@ -70,6 +74,18 @@ def optimized(
     top = {place.value: turns[name] for name, place in places.items() if not place.body}
     reorder(saved.model.graph, top)
     return session, Deployed(saved.model, held, places, wiring)
+
+
+def _check_room(file: OnnxFile, folder: Path) -> None:
+    """Refuse before the runtime fails half-way: it writes the graph with all its weights."""
+    needed = sum(prod(w.shape) * item_bytes(w.element) for w in file.weights.values())
+    free = disk_usage(folder).free
+    if free < needed * 1.1 + 2**20:
+        raise CaptureError(
+            f"The optimised graph takes {needed >> 20} MiB in {folder.parent}, where "
+            f"{free >> 20} MiB are free; make room, point TMPDIR at another folder, or use "
+            f"--optimization none."
+        )
 
 
 def _without(optimizer: str, file: OnnxFile, settings: Settings, folder: Path) -> ModelProto:

@@ -14,6 +14,7 @@ from divergence.capture.batches import Batches
 from divergence.capture.deployed import Deployed, as_given, optimized
 from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
+from divergence.capture.fusions import with_covers
 from divergence.capture.observed import Observed
 from divergence.capture.onnx_file import OnnxFile, read_onnx
 from divergence.capture.onnx_program import read_program
@@ -89,8 +90,9 @@ class OnnxRunner:
     def program(self, call: Call) -> Program:
         """Return the values of the file as sites, the same at every level of optimisation.
 
-        `unobservable` names the sites that no run shows, and why. A model with loops or
-        branches is run once, to know which turns are taken.
+        `unobservable` names the sites that no run shows, and why; the attribute
+        `divergence.covers` of a site names the nodes that it computes together with such. A
+        model with loops or branches is run once, to know which turns are taken.
         """
         program = self._known(self._feeds(call)).program
         trace = self._trace
@@ -100,7 +102,7 @@ class OnnxRunner:
         if any(tap.body for tap in trace.taps) or _is_open(program, trace):
             self.run(call, survey := Survey())
             program = unrolled(program, survey)
-        return program
+        return with_covers(program)
 
     def run(
         self, call: Call, probe: Probe | None = None, sites: Collection[str] | None = None

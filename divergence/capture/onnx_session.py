@@ -129,13 +129,20 @@ class Session:
         return [_array(v) for v in self._session.run_with_ort_values(names, held, options)]
 
 
+# `/onnxruntime_src/core/graph.cc:46 void onnxruntime::f(int, bool) `, or with a bare name.
+_SOURCE = re.compile(r"\S*\.(?:cc|h):\d+ (?:[\w:<>&*,~ ]+\([^)]*\)(?: const)?|\w+) ")
+
+
 def message(error: BaseException) -> str:
     r"""Return the runtime's message in one line, without its codes.
 
     >>> message(RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got 3\n  want 4"))
     'Got 3 want 4'
+    >>> message(RuntimeError("/src/a.h:46 void f(const std::string&, int) Opset 999 is too new."))
+    'Opset 999 is too new'
     """
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error))
+    text = _SOURCE.sub("", text)
     return " ".join(text.split()).rstrip(".")
 
 

@@ -1,0 +1,173 @@
+"""The graph that ONNX Runtime makes of a file: values found, undone, or listed as swallowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_graphs import X, call, graph, shown
+
+from divergence.capture.onnx_runner import OnnxRunner
+
+IMAGE = np.random.default_rng(0).standard_normal((1, 3, 12, 12)).astype(np.float32)
+
+
+class Net:
+    """Collects nodes by value name."""
+
+    def __init__(self) -> None:
+        self.nodes, self.weights = [], []
+        self.random = np.random.default_rng(1)
+
+    def __call__(self, op, inputs, output, domain="", **attributes):
+        name = f"node_{output}"
+        self.nodes.append(helper.make_node(op, inputs, [output], name, domain=domain, **attributes))
+        return output
+
+    def weight(self, name, *shape, positive=False):
+        array = self.random.standard_normal(shape) / max(1, np.sqrt(np.prod(shape[1:])))
+        array = np.abs(array) + 0.5 if positive else array
+        self.weights.append(numpy_helper.from_array(array.astype(np.float32), name))
+        return name
+
+    def conv(self, x, output, channels, given, kernel=3):
+        w = self.weight(f"{output}_w", channels, given, kernel, kernel)
+        pads = [kernel // 2] * 4
+        return self("Conv", [x, w, self.weight(f"{output}_b", channels)], output, pads=pads)
+
+    def model(self, output, shape=("n", 3, "h", "w")):
+        value = helper.make_tensor_value_info
+        return helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                "net",
+                [value("x", TensorProto.FLOAT, shape)],
+                [value(output, TensorProto.FLOAT, None)],
+                self.weights,
+            ),
+            opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)],
+            ir_version=9,
+        )
+
+
+def convolutional(shape=("n", 3, "h", "w")):
+    net = Net()
+    net("Relu", [net.conv("x", "stem", 32, 3)], "stem_relu")
+    net("MaxPool", ["stem_relu"], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    net("Relu", [net.conv("pool", "c1", 32, 32)], "r1")
+    net("Add", [net.conv("r1", "c2", 32, 32), "pool"], "sum")
+    net("Relu", ["sum"], "r2")
+    names = ("scale", "shift", "mean")
+    bn = [net.weight(n, 32) for n in names] + [net.weight("var", 32, positive=True)]
+    net("BatchNormalization", ["r2", *bn], "norm")
+    net("Relu", ["norm"], "r3")
+    net("Concat", ["r3", "r2"], "cat", axis=1)
+    net.conv("cat", "c3", 32, 64, kernel=1)
+    net("Mul", ["c3", net("Sigmoid", ["c3"], "gate")], "silu")
+    net("GlobalAveragePool", ["silu"], "mean_pool")
+    net("Flatten", ["mean_pool"], "y")
+    return net.model("y", shape)
+
+
+@pytest.mark.parametrize("level", ["basic", "extended", "all", "deployed"])
+@pytest.mark.parametrize("observe", ["observers", "outputs"])
+@pytest.mark.parametrize("shape", [("n", 3, "h", "w"), (1, 3, 12, 12)])
+def test_every_value_shown_is_that_of_the_file(level, observe, shape):
+    model, given = convolutional(shape), call(x=IMAGE)
+    plain = shown(OnnxRunner(model, optimization="none"), given)
+    runner = OnnxRunner(model, optimization=level, observe=observe)
+    values = shown(runner, given)
+    for name, value in values.items():
+        np.testing.assert_allclose(value, plain[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    hidden = {entry.site for entry in runner.program(given).unobservable}
+    assert hidden == plain.keys() - values.keys()
+    assert np.array_equal(values["y"], runner.untouched(given)[0])
+    assert list(values) == [name for name in plain if name in values]
+
+
+def test_values_in_blocked_layout_are_put_back():
+    runner = OnnxRunner(convolutional())
+    assert any(tap.channels for tap in runner._trace.taps), "this machine has no blocked kernels"
+    values = shown(runner, call(x=IMAGE))
+    assert values["r3"].shape == (1, 32, 6, 6)
+    found = {"stem_relu", "pool", "r1", "r2", "r3", "cat", "c3", "silu", "mean_pool", "y"}
+    assert found <= values.keys()
+
+
+def test_a_swallowed_value_names_the_node_that_computes_it():
+    runner = OnnxRunner(convolutional())
+    program = runner.program(call(x=IMAGE))
+    reasons = {entry.site: entry.reason for entry in program.unobservable}
+    assert reasons.keys() == {"stem", "c1", "c2", "sum", "norm", "gate"}
+    assert "com.microsoft.nchwc::Conv" in reasons["c2"]
+    assert "QuickGelu" in reasons["gate"]
+    assert {site.name for site in program.sites} >= reasons.keys()
+
+
+def test_the_nodes_of_a_fusion_are_known():
+    program = OnnxRunner(convolutional()).program(call(x=IMAGE))
+    covers = {s.name: s.attributes.get("divergence.covers") for s in program.sites}
+    assert covers["r2"] == ("node_c2", "node_sum", "node_r2")
+    assert covers["silu"] == ("node_gate", "node_silu")
+    assert covers["pool"] is None
+    unfused = OnnxRunner(convolutional(), optimization="none").program(call(x=IMAGE))
+    assert all("divergence.covers" not in site.attributes for site in unfused.sites)
+
+
+def test_values_whose_names_went_with_a_merged_reshape_or_moved_transpose_are_shown():
+    model = graph("""g (float[1,4,6] x) => (float[1,2,4,3] y)
+      <float[6,6] w = {1,2,3,4,5,6,1,2,3,4,5,6,1,2,3,4,5,6,6,5,4,3,2,1,1,1,1,1,1,1,0,1,0,1,0,1},
+       float[6] b = {1,2,3,4,5,6}, int64[4] s = {1,4,2,3}>
+      { m = MatMul(x, w)  a = Add(m, b)  r = Reshape(a, s)  y = Transpose<perm=[0,2,1,3]>(r) }""")
+    x = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
+    runner = OnnxRunner(model)
+    values = shown(runner, call(x=x))
+    plain = shown(OnnxRunner(model, optimization="none"), call(x=x))
+    assert np.array_equal(values["a"], plain["a"])
+    assert np.array_equal(values["r"], plain["r"])
+    assert [e.site for e in runner.program(call(x=x)).unobservable] == ["m"]
+
+
+def test_float16_runs_as_it_is_deployed():
+    net = Net()
+    net("Cast", ["x"], "h", to=TensorProto.FLOAT16)
+    weight = net.random.standard_normal((32, 3, 3, 3)).astype(np.float16)
+    net.weights.append(numpy_helper.from_array(weight, "w"))
+    net("Relu", [net("Conv", ["h", "w"], "c", pads=[1, 1, 1, 1])], "r")
+    net("Cast", ["r"], "y", to=TensorProto.FLOAT)
+    model, given = net.model("y"), call(x=IMAGE)
+    for level in ("none", "extended", "deployed"):
+        runner = OnnxRunner(model, optimization=level)
+        values = shown(runner, given)
+        assert np.array_equal(values["y"], runner.untouched(given)[0])
+        np.testing.assert_allclose(values["r"].astype(np.float32), values["y"], atol=0.01)
+
+
+def test_channels_last_values_of_a_quantised_model_are_put_back():
+    net = Net()
+    scalars = {"s": np.float32(0.05), "z": np.uint8(128), "ws": np.float32(0.02), "wz": np.int8(0)}
+    net.weights.extend(numpy_helper.from_array(np.asarray(v), n) for n, v in scalars.items())
+    net("QuantizeLinear", ["x", "s", "z"], "q0")
+    for number, given in ((1, 3), (2, 8), (3, 8)):
+        array = net.random.integers(-50, 50, (8, given, 3, 3), np.int8)
+        net.weights.append(numpy_helper.from_array(array, f"w{number}"))
+        inputs = [f"q{number - 1}", "s", "z", f"w{number}", "ws", "wz", "s", "z"]
+        net("QLinearConv", inputs, f"q{number}", pads=[1, 1, 1, 1])
+    net("QLinearAdd", ["q2", "s", "z", "q3", "s", "z", "s", "z"], "sum", domain="com.microsoft")
+    net("DequantizeLinear", ["sum", "s", "z"], "y")
+    model, given = net.model("y", (1, 3, 12, 12)), call(x=IMAGE)
+    plain = shown(OnnxRunner(model, optimization="none"), given)
+    runner = OnnxRunner(model)
+    values = shown(runner, given)
+    assert {"q1", "q2", "q3", "sum"} <= values.keys()
+    for name, value in values.items():
+        assert value.shape == plain[name].shape
+        assert np.abs(value.astype(float) - plain[name].astype(float)).max() <= 1, name
+    assert np.array_equal(values["y"], runner.untouched(given)[0])
+
+
+def test_a_value_folded_into_a_constant_says_so():
+    model = graph("""g (float[2,3] x) => (float[3,2] y) <int64[2] i = {1, 0}>
+      { s = Shape(x)  r = Gather(s, i)  y = Reshape(x, r) }""")
+    reasons = {e.site: e.reason for e in OnnxRunner(model).program(call(x=X)).unobservable}
+    assert reasons["r"] == "ONNX Runtime folded it into a constant"
