@@ -107,22 +107,30 @@ _Part = tuple[str, list["NodeProto"], set[str]]
 def _grouped(
     parts: Sequence[_Part], sizes: Mapping[str, int], memory: int
 ) -> Iterator[list[_Part]]:
-    """Yield consecutive segments that fit together; an end counts twice, made and expected."""
+    """Yield consecutive segments that fit together.
+
+    Each value that a segment reads or is to give is held once, and what it gives besides.
+    """
     group: list[_Part] = []
-    read: set[str] = set()
-    held = 0
+    held: set[str] = set()
+    used = 0
     for part in parts:
         end, _, entries = part
-        more = 2 * sizes.get(end, 0) + sum(sizes.get(name, 0) for name in entries - read)
-        if group and held + more > memory:
+        needed = {end, *entries}
+        more = _bytes([end, *(needed - held)], sizes)
+        if group and used + more > memory:
             yield group
-            group, read, held = [], set(), 0
-            more = 2 * sizes.get(end, 0) + sum(sizes.get(name, 0) for name in entries)
+            group, held, used = [], set(), 0
+            more = _bytes([end, *needed], sizes)
         group.append(part)
-        read |= entries
-        held += more
+        held |= needed
+        used += more
     if group:
         yield group
+
+
+def _bytes(names: Collection[str], sizes: Mapping[str, int]) -> int:
+    return sum(sizes.get(name, 0) for name in names)
 
 
 def _first(node: NodeProto) -> str:
