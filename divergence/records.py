@@ -215,12 +215,15 @@ class Floor:
     """Errors of both sides against the exact (float64) value; multiple = candidate / reference.
 
     estimated: the exact value was not to be had and the figures come from an estimate.
+    bound: the reference's greatest error, bounded from below as `compare.floor` says: what
+    `multiple` is a multiple of, unless the root mean square error gives a greater one.
     """
 
     reference_max_abs: float
     candidate_max_abs: float
     multiple: float
     estimated: bool = False
+    bound: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,11 +321,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The cause undone and the run repeated: final error before and after."""
+    """The cause undone and the run repeated: error before and after.
+
+    where: the value that the errors are of; "" for the greatest of the final outputs.
+    """
 
     action: str
     error_before: float
     error_after: float
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,19 @@ from divergence.capture.onnx_runner import OnnxRunner
 from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
 from divergence.diagnose.diagnosis import Diagnosis
+from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.examine import distance
-from divergence.diagnose.judge import is_ignored, pair_verdict, sentence, status, unlike_sentence
+from divergence.diagnose.judge import (
+    is_ignored,
+    on_equal_inputs,
+    pair_verdict,
+    sentence,
+    status,
+    unlike_sentence,
+)
 from divergence.load.case import Case
 from divergence.options import Options
+from divergence.preparation.apply import STAGE
 from divergence.records import (
     Coverage,
     Culprit,
@@ -25,6 +34,7 @@ from divergence.records import (
     Pair,
     Pairing,
     Program,
+    Site,
     Status,
     Unpaired,
     Verdict,
@@ -37,6 +47,7 @@ class Steps:
     """What the steps of a trace left behind, as the result is built from it."""
 
     case: Case
+    entrance: Entrance
     reference: Program
     candidate: Program
     pairing: Pairing
@@ -51,19 +62,22 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
     culprits = () if by_tolerance else tuple(_culprits(steps, pairs))
-    findings = steps.diagnosis.findings
+    entrance = steps.entrance
+    findings = (*entrance.findings, *steps.diagnosis.findings)
     if steps.pairing.unlike:
         answer, text = Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)
         culprits, findings = (), ()
     else:
-        answer = status(pairs, outputs, culprits, by_tolerance)
+        answer = status(pairs, outputs, culprits, findings, by_tolerance)
         text = sentence(answer, pairs, outputs, culprits, findings)
+        if entrance.differs:
+            answer, text = Status.DIVERGENT, f"{entrance.sentence} {on_equal_inputs(answer, text)}"
     return Report(
         verdict=Verdict(answer, text + _alone(steps, outputs)),
         partial=steps.observed.interrupted,
         culprits=culprits,
         findings=findings,
-        ruled_out=steps.diagnosis.ruled_out,
+        ruled_out=(*entrance.ruled_out, *steps.diagnosis.ruled_out),
         outputs=outputs,
         pairs=pairs,
         unpaired=steps.pairing.unpaired,
@@ -100,18 +114,27 @@ def _without_wrong_pairs(steps: Steps) -> Steps:
 def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]:
     stages = stage_names(steps.reference)
     sites = {site.name: site for site in steps.reference.sites}
-    return tuple(
-        _pair(
+
+    def pair(measured: Measured, site: Site | None, order: int) -> Pair:
+        names = measured.match.reference, measured.match.candidate
+        return _pair(
             measured,
             steps.diagnosis.introduced.get(measured.match),
-            scope=sites[measured.match.reference].scope,
-            stage=stages[measured.match.reference],
-            order=sites[measured.match.reference].order,
+            scope=site.scope if site else "",
+            stage=stages[site.name] if site else STAGE,
+            order=order,
             by_tolerance=by_tolerance,
-            ignored=is_ignored(measured.match.reference, asked.ignore)
-            or is_ignored(measured.match.candidate, asked.ignore),
+            ignored=any(is_ignored(name, asked.ignore) for name in names),
         )
-        for measured in steps.observed.measured
+
+    before = steps.entrance.measured
+    return (
+        *(pair(measured, None, number - len(before)) for number, measured in enumerate(before)),
+        *(
+            pair(measured, site, site.order)
+            for measured in steps.observed.measured
+            for site in [sites[measured.match.reference]]
+        ),
     )
 
 

@@ -41,7 +41,11 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     answered = frozenset(number for c in conclusions for number in c.answers)
     standing = tuple(edit for c in conclusions for edit in c.edits)
     examinations = _of_segments(inquiry, answered)
-    claims = {n: _claim(found.explained) for n, found in examinations.items() if found.explained}
+    claims = {
+        number: _claim(found.explained, inquiry.accused[number].match.candidate)
+        for number, found in examinations.items()
+        if found.explained
+    }
     bench = replace(inquiry.means.bench, standing=standing)
     proofs = dict(zip(claims, prove(list(claims.values()), bench), strict=True))
     findings = [conclusion.finding for conclusion in conclusions]
@@ -90,8 +94,9 @@ def _examine(inquiry: Inquiry, accused: Accused, values: Mapping[str, Array]) ->
     return examine(found, SEGMENT_CAUSES)
 
 
-def _claim(explained: Sequence[Explained]) -> Claim:
+def _claim(explained: Sequence[Explained], where: str) -> Claim:
     return Claim(
+        where=where,
         edits=tuple(e.hypothesis.edit for e in explained),
         segment_before=explained[0].error_before,
         segment_after=explained[-1].error_after,

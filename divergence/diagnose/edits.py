@@ -150,3 +150,27 @@ def swap_outputs(value: str, order: Sequence[int], action: str) -> Edit:
         node.output.extend(outputs[i] for i in order)
 
     return Edit(action, apply)
+
+
+def pass_through(value: str, source: str, action: str) -> Edit:
+    """Let `value` be `source` itself: its node becomes an Identity."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import helper
+
+        old = producer(graph, value)
+        position = list(graph.node).index(old)
+        graph.node.remove(old)
+        graph.node.insert(position, helper.make_node("Identity", [source], [value], name=old.name))
+
+    return Edit(action, apply)
+
+
+def together(edits: Sequence[Edit], action: str) -> Edit:
+    """Apply several edits as one."""
+
+    def apply(graph: GraphProto) -> None:
+        for edit in edits:
+            edit.apply(graph)
+
+    return Edit(action, apply)

@@ -61,7 +61,7 @@ def measure_introduced(
     """Return what each match's segment adds, in the order of the windows.
 
     matches: one for each boundary. sites: the candidate's. inputs: the candidate's own, by name.
-    lineages: what bounds the floor of each match, as `fed_lineages` finds it.
+    lineages: what bounds the floor of each match, as `lineages` finds it.
     """
     feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, lineages, advance)
     by_reference: dict[str, list[Match]] = {}
@@ -151,5 +151,5 @@ def _introduced(measured: Measured) -> Introduced | None:
     if metrics.incomparable or floor is None:
         return None
     if metrics.nonfinite:
-        return Introduced(math.inf, math.inf, floor.reference_max_abs)
-    return Introduced(metrics.max_abs, floor.multiple, floor.reference_max_abs)
+        return Introduced(math.inf, math.inf, floor.bound)
+    return Introduced(metrics.max_abs, floor.multiple, floor.bound)

@@ -12,7 +12,7 @@ from divergence.capture.onnx_runner import OnnxRunner
 from divergence.capture.runner import exact_run
 from divergence.compare.dtypes import dtype_named
 from divergence.compare.floor import MULTIPLE
-from divergence.compare.lineage import fed_lineages
+from divergence.compare.lineage import lineages
 from divergence.compare.observe import Observed
 from divergence.diagnose.culprits import accuse
 from divergence.diagnose.diagnosis import Diagnosis, diagnose
@@ -65,7 +65,7 @@ def investigate(
             fed,
             sites,
             inputs,
-            fed_lineages(reference, candidate, matches),
+            lineages(reference, candidate, matches),
         )
 
     settled = settle(scene, remeasure(bounds), remeasure, MULTIPLE)

@@ -17,6 +17,9 @@ from divergence.records import (
     Status,
 )
 
+# Findings that explain a difference and do not blame the candidate.
+HARMLESS = frozenset({"precision.accumulation"})
+
 
 def pair_verdict(
     measured: Measured, introduced: Introduced | None, by_tolerance: bool
@@ -55,7 +58,11 @@ def is_ignored(site: str, patterns: Sequence[str]) -> bool:
 
 
 def status(
-    pairs: Sequence[Pair], outputs: Sequence[Pair], culprits: Sequence[Culprit], by_tolerance: bool
+    pairs: Sequence[Pair],
+    outputs: Sequence[Pair],
+    culprits: Sequence[Culprit],
+    findings: Sequence[Finding],
+    by_tolerance: bool,
 ) -> Status:
     """Return the trace's status.
 
@@ -66,7 +73,7 @@ def status(
     counted = [pair for pair in outputs if not pair.ignored]
     if not pairs or any(p.verdict == PairVerdict.NOT_COMPARABLE for p in counted):
         return Status.INCONCLUSIVE
-    if culprits:
+    if culprits or any(finding.cause not in HARMLESS for finding in findings):
         return Status.DIVERGENT
     judged = [pair for pair in pairs if not pair.ignored] if by_tolerance else counted
     bad = {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}
@@ -101,6 +108,9 @@ def sentence(
         return _inconclusive(pairs, outputs)
     if culprits:
         return _blame(pairs, culprits, findings)
+    told = next((f for f in findings if f.cause not in HARMLESS), None)
+    if told is not None:
+        return f"Divergent: {told.explanation}{_undone(told)}"
     bad = next(
         (p for p in pairs if p.verdict in {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}), None
     )
@@ -117,10 +127,25 @@ def tolerances(rtol: float, atol: float) -> str:
     return f"rtol {rtol:g} and atol {atol:g}"
 
 
+def on_equal_inputs(answer: Status, text: str) -> str:
+    """Say what the model itself does when both sides are fed the reference's input."""
+    if answer in {Status.ROUNDING, Status.IDENTICAL}:
+        return f"Fed the same input the model is right. {text}"
+    return f"Fed the same input: {text}"
+
+
 def unlike_sentence(evidence: Sequence[Evidence]) -> str:
     """Say that the two sides are different networks, with what shows it."""
     shown = "; ".join(f"{e.name}: {e.reference} against {e.candidate}" for e in evidence)
     return f"Inconclusive: these do not look like the same network ({shown})."
+
+
+def _undone(finding: Finding) -> str:
+    """End a finding's explanation, with its proof where there is one."""
+    if finding.proof is None:
+        return "."
+    before, after = finding.proof.error_before, finding.proof.error_after
+    return f". Undone: error {before:.2g} becomes {after:.2g}."
 
 
 def _grown(pairs: Sequence[Pair]) -> str:
@@ -161,9 +186,6 @@ def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequenc
         cause = next((f for f in findings if f.culprit is None and f.proof), None)
     text = f"{start}`{place}` adds {size}"
     text += f": {cause.explanation.rstrip('.')}." if cause else "; no known cause explains it."
-    if cause and cause.proof:
-        proof = cause.proof
-        text += f" Undone: error {proof.error_before:.2g} becomes {proof.error_after:.2g}."
     if len(culprits) > 1:
         others = len(culprits) - 1
         text += f" {others} more segment{'s' if others > 1 else ''} diverge{'s' * (others == 1)}."

@@ -13,10 +13,15 @@ from divergence.records import Array, Proof
 Rerun = Callable[[Sequence[Edit]], Mapping[str, Array] | None]
 
 
+# How many times the final error shrinks where the final outputs show a cause clearly.
+CLEAR = 100.0
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one culprit's explanation would undo, and what its own segment showed."""
+    """What one culprit's explanation would undo, and what its segment showed at its end `where`."""
 
+    where: str
     edits: tuple[Edit, ...]
     segment_before: float
     segment_after: float
@@ -47,15 +52,20 @@ def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof]:
     """Return a proof for each claim; all claims together should heal the file.
 
     Each is measured on the final outputs with all other claims undone in both runs, so that one
-    fault does not hide what undoing another does. Where that shows nothing at the outputs (the
-    error heals on the way), the figures are those of the segment's own end.
+    fault does not hide what undoing another does. Where the segment's own end shows it more
+    clearly (the error heals on the way, or drowns in rounding that grew), its figures stand.
     """
     everything = bench.error([edit for claim in claims for edit in claim.edits])
-    proofs = []
-    for number, claim in enumerate(claims):
-        others = [e for k, c in enumerate(claims) if k != number for e in c.edits]
-        before, after = bench.error(others), everything
-        if before is None or after is None or not after < before:
-            before, after = claim.segment_before, claim.segment_after
-        proofs.append(Proof("; ".join(edit.action for edit in claim.edits), before, after))
-    return proofs
+    return [_proof(number, claims, bench, everything) for number in range(len(claims))]
+
+
+def _proof(number: int, claims: Sequence[Claim], bench: Bench, everything: float | None) -> Proof:
+    claim = claims[number]
+    others = [e for k, c in enumerate(claims) if k != number for e in c.edits]
+    before = bench.error(others)
+    action = "; ".join(edit.action for edit in claim.edits)
+    if before is not None and everything is not None:
+        at_outputs = before > CLEAR * everything
+        if at_outputs or before * claim.segment_after >= everything * claim.segment_before:
+            return Proof(action, before, everything)
+    return Proof(action, claim.segment_before, claim.segment_after, where=claim.where)

@@ -37,7 +37,7 @@ def rejudge(report: R, criteria: Criteria) -> R:
     culprits = tuple(report.culprits[old] for old in kept)
     findings = tuple(_renumbered(f, kept) for f in report.findings if f.culprit in {None, *kept})
     by_tolerance = criteria.rtol is not None or "rtol" in report.options
-    answer = status(pairs, outputs, culprits, by_tolerance)
+    answer = status(pairs, outputs, culprits, findings, by_tolerance)
     text = sentence(answer, pairs, outputs, culprits, findings, _bound(report.options, criteria))
     _, alone, names = report.verdict.sentence.partition(" Not compared: ")
     return replace(

@@ -9,23 +9,38 @@ from types import ModuleType
 from typing import Final
 
 from divergence.diagnose.causes import (
+    accumulation,
     activation,
     attention_layout,
     attention_scale,
     axis,
+    baked,
     checkpoint,
+    division,
     epsilon,
+    input_ignored,
+    masked_rows,
     missing_op,
+    nondeterministic,
+    optimizer,
     order,
+    overflow,
     padding,
     pool,
+    reduced,
     resize,
     shuffle,
+    ties,
+    training,
     weight,
 )
 
 # The more specific the evidence, the earlier: the first hypothesis that heals a segment wins.
 SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
+    ties,
+    division,
+    masked_rows,
+    reduced,
     weight,
     epsilon,
     padding,
@@ -41,4 +56,13 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
 )
 
 # Asked before the segments are: what they find answers for culprits that need no other cause.
-RUN_CAUSES: Final[tuple[ModuleType, ...]] = (checkpoint,)
+RUN_CAUSES: Final[tuple[ModuleType, ...]] = (
+    training,
+    nondeterministic,
+    overflow,
+    checkpoint,
+    optimizer,
+    input_ignored,
+    baked,
+    accumulation,
+)

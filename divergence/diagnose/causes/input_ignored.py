@@ -1,0 +1,68 @@
+"""graph.input_ignored: an input of the file changes nothing, or the file lacks it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.perturb import apart, other_values, outputs, replaced
+from divergence.load.values import BoundInput
+from divergence.records import Evidence, Finding, Program
+
+CAUSE = "graph.input_ignored"
+
+
+def examine(inquiry: Inquiry) -> Conclusion | str:
+    """Perturb in the reference each input that the file lacks, or from which no output follows."""
+    unread = _unread(inquiry.scene.candidate)
+    ignored = [item for item in inquiry.case.inputs if _is_ignored(item, unread)]
+    for item in ignored:
+        effect = _effect(inquiry, item)
+        if effect > 0:
+            return Conclusion(_finding(item.name, effect))
+    if ignored:
+        return f"{', '.join(item.name for item in ignored)} changes nothing on either side"
+    return "every input that the reference reads is read by the file"
+
+
+def _is_ignored(item: BoundInput, unread: set[str]) -> bool:
+    if item.reference is None or not isinstance(item.reference.value, np.ndarray):
+        return False
+    return item.candidate is None or item.candidate.name in unread
+
+
+def _effect(inquiry: Inquiry, item: BoundInput) -> float:
+    """Return by how much the reference's outputs change with another value of the input."""
+    assert item.reference is not None
+    value = item.reference.value
+    call = replaced(inquiry.case.reference_call, value, other_values(value))
+    before, after = inquiry.observed.reference_outputs, outputs(inquiry.case.reference, call)
+    return 0.0 if before is None or after is None else apart(before, after)
+
+
+def _unread(program: Program) -> set[str]:
+    """Return the graph inputs from which no output is reached."""
+    makers = {site.name: site for site in program.sites}
+    reached: set[str] = set()
+    stack = list(program.outputs)
+    while stack:
+        name = stack.pop()
+        if name in makers and name not in reached:
+            reached.add(name)
+            stack.extend(makers[name].inputs)
+    return {s.name for s in program.sites if s.kind == "input" and s.name not in reached}
+
+
+def _finding(name: str, effect: float) -> Finding:
+    return Finding(
+        cause=CAUSE,
+        culprit=None,
+        confidence=0.95,
+        explanation=(
+            f"the input {name} changes nothing in the file; in the reference another value of it "
+            f"changes the outputs by {effect:.2g}"
+        ),
+        evidence=(Evidence(f"change of the outputs when {name} changes", effect, 0.0),),
+        remedy=f"Export again with {name} as a tensor that the traced code reads.",
+        parameters={"input": name},
+    )

@@ -1,0 +1,66 @@
+"""precision.reduced: part of the graph computes in float16, bfloat16 or 8-bit integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from divergence.diagnose.edits import Edit, pass_through, set_attributes, together
+from divergence.diagnose.reading import attribute
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.records import Evidence
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+CAUSE = "precision.reduced"
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Drop the casts to a narrower type, and every quantisation with its dequantisation."""
+    casts = [node for node in suspect.region.node("Cast") if _narrow(node)]
+    pairs = _quantised(suspect)
+    if not casts and not pairs:
+        return "no node of the segment reduces the precision"
+    edits = [_widened(node) for node in casts]
+    edits += [_unquantised(dequantise, source) for dequantise, source in pairs]
+    kinds = sorted({_narrow(node) for node in casts} | ({"int8"} if pairs else set()))
+    names = [node.name or node.output[0] for node in casts]
+    names += [node.name or node.output[0] for node, _ in pairs]
+    return [
+        Hypothesis(
+            edit=together(edits, f"keep float32 at {', '.join(names)}"),
+            explanation=f"part of the segment computes in {', '.join(kinds)}",
+            evidence=(Evidence(f"precision at {names[0]}", "float32", ", ".join(kinds)),),
+            remedy=f"Keep {', '.join(names)} in float32 when the file is converted.",
+            parameters={"precision": ["float32", kinds[0]], "nodes": names},
+        )
+    ]
+
+
+def _narrow(node: NodeProto) -> str:
+    """Return the narrow type that a Cast goes to, "" for any other."""
+    from onnx import TensorProto
+
+    narrow = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
+    return narrow.get(attribute(node, "to", 0), "")
+
+
+def _widened(node: NodeProto) -> Edit:
+    from onnx import TensorProto
+
+    return set_attributes(node.output[0], {"to": TensorProto.FLOAT}, "cast to float32")
+
+
+def _quantised(suspect: Suspect) -> list[tuple[NodeProto, str]]:
+    """Return each dequantisation of a computed value with what was quantised."""
+    made = {n.output[0]: n for n in suspect.region.nodes if n.op_type == "QuantizeLinear"}
+    return [
+        (node, made[node.input[0]].input[0])
+        for node in suspect.region.node("DequantizeLinear")
+        if node.input[0] in made
+    ]
+
+
+def _unquantised(node: NodeProto, source: str) -> Edit:
+    return pass_through(node.output[0], source, "no quantisation")
