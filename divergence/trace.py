@@ -28,7 +28,6 @@ def trace(
         DivergenceError: an input or the call is wrong; the message says what to do.
         Interrupted: Ctrl-C; its `report` holds what was measured, marked partial.
     """
-    from divergence.compare.lineage import free_lineages
     from divergence.compare.observe import observe
     from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import write_fixed
@@ -50,8 +49,7 @@ def trace(
         pairing = match(reference, candidate, fixed=by_hand)
         shown, listed = visible(pairing, candidate)
     with clock.stage("compare", len(shown)):
-        lineages = free_lineages(reference, candidate, shown)
-        observed = observe(case, shown, lineages, asked, clock.advance)
+        observed = observe(case, reference, candidate, shown, asked, clock.advance)
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
     steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis)

@@ -9,8 +9,7 @@ is bounded from below for each:
   of the tensor's greatest value at least: the sums behind small values round at that size.
 - A few elements may all be close by luck. Of n independent errors the greatest is k times
   smaller than usual with a probability of about k**-n.
-- A sum of many terms depends on the order of summation. PyTorch adds in pairs, ONNX Runtime in
-  one row for each of the eight lanes of a register: see `summation_growth`.
+- A sum of many terms depends on the order of summation: see `lineage.summation_growth`.
 
 The greatest and the root mean square error are both judged and the worse multiple counts: the
 first sees a fault of few elements, the second one of many below a few ill-conditioned ones.
@@ -19,7 +18,8 @@ first sees a fault of few elements, the second one of many below a few ill-condi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from divergence.compare.lineage import Lineage
 from divergence.compare.measure import comparable
 from divergence.compare.metrics.metric import greatest, total
 from divergence.compare.stream import map_blocks
-from divergence.records import Alignment, Array, Floor
+from divergence.records import Alignment, Array, Floor, Match, Measured, Program
 
 # The greatest multiple of the bounded reference error that is still rounding.
 MULTIPLE = 10.0
@@ -75,20 +75,52 @@ def floor_of(
     exact, reference = comparable(exact, reference)
     ours, theirs = deviation(exact, reference), deviation(exact, candidate)
     lineage = lineage or Lineage()
-    types = (reference.dtype, candidate.dtype)
-    step = max(epsilon(coarser(*types)), lineage.step)
+    step = max(epsilon(coarser(reference.dtype, candidate.dtype)), lineage.step)
     coarsening = max(1.0, step / (epsilon(reference.dtype) or step or 1.0))
     slack = coarsening * luck(ours.count)
-    growth = summation_growth(lineage.terms)
+    bound = lineage.growth * max(slack * ours.max_abs, step * ours.peak)
+    bound_rmse = lineage.growth * max(slack * ours.rmse, step * ours.rms)
     return Floor(
         reference_max_abs=ours.max_abs,
         candidate_max_abs=theirs.max_abs,
-        multiple=max(
-            _multiple(theirs.max_abs, growth * max(slack * ours.max_abs, step * ours.peak)),
-            _multiple(theirs.rmse, growth * max(slack * ours.rmse, step * ours.rms)),
-        ),
+        multiple=max(_multiple(theirs.max_abs, bound), _multiple(theirs.rmse, bound_rmse)),
         estimated=coarsening > 1,
+        bound=bound,
     )
+
+
+def inherit(
+    measured: Sequence[Measured], lineages: Mapping[Match, Lineage], reference: Program
+) -> tuple[Measured, ...]:
+    """Return the pairs of a free run with floors that know of long sums before them.
+
+    Where a sum may be off by more than the reference happens to be, all that is computed from
+    it may be off by as many times more than the reference is there.
+    """
+    by_site: dict[str, list[Measured]] = {}
+    for pair in measured:
+        by_site.setdefault(pair.match.reference, []).append(pair)
+    excess: dict[str, float] = {}
+    widened: dict[Match, Measured] = {}
+    for site in reference.sites:
+        before = max((excess.get(name, 1.0) for name in site.inputs), default=1.0)
+        excess[site.name] = before
+        for pair in by_site.get(site.name, ()):
+            floor = pair.floor
+            if floor is None:
+                continue
+            widened[pair.match] = replace(pair, floor=_widened(floor, before))
+            if lineages[pair.match].growth > 1 and floor.reference_max_abs:
+                own = floor.bound / floor.reference_max_abs
+                excess[site.name] = max(before, own)
+    return tuple(widened.get(pair.match, pair) for pair in measured)
+
+
+def _widened(floor: Floor, excess: float) -> Floor:
+    bound = max(floor.bound, excess * floor.reference_max_abs)
+    if bound == floor.bound:
+        return floor
+    return replace(floor, bound=bound, multiple=floor.multiple * floor.bound / bound)
 
 
 def luck(count: int) -> float:
@@ -102,22 +134,6 @@ def luck(count: int) -> float:
     """
     independent = max(1.0, count / 2)
     return float(max(1.0, LUCK ** (1 / independent) / MULTIPLE))
-
-
-def summation_growth(terms: int) -> float:
-    """Return how much more than one rounding a sum of so many terms may be off.
-
-    A row of n additions is off by about u * sqrt(n) of the sum of magnitudes, with u half a
-    unit in the last place (Higham and Mary, A new approach to probabilistic rounding error
-    analysis, SIAM J. Sci. Comput. 41, 2019). Eight partial sums of n / 8 terms each, which is
-    what a vector register holds, come to 1 / 8 of that: sqrt(n) / 16 units. Measured with
-    onnxruntime 1.32: ReduceMean of 65,536 terms 5 to 16 units (16 by the rule), a GroupNorm over
-    2,097,152 terms 240 to 310 (90).
-
-    >>> summation_growth(49), summation_growth(65_536)
-    (1.0, 16.0)
-    """
-    return max(1.0, math.sqrt(terms) / 16)
 
 
 def deviation(exact: Array, values: Array) -> Deviation:

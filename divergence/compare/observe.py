@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from divergence.capture.lockstep import Unmet, lockstep
 from divergence.capture.runner import exact_run
-from divergence.compare.floor import floor_of
-from divergence.compare.lineage import Lineage
+from divergence.compare.floor import floor_of, inherit
+from divergence.compare.lineage import Lineage, lineages
 from divergence.compare.measure import measure
 from divergence.compare.tolerance import Tolerance, tolerance_for
 from divergence.load.case import Case
 from divergence.options import Options
-from divergence.records import Array, Match, Measured
+from divergence.records import Array, Match, Measured, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +35,38 @@ class Observed:
 
 def observe(
     case: Case,
+    reference: Program,
+    candidate: Program,
     matches: Sequence[Match],
-    lineages: Mapping[Match, Lineage],
     asked: Options,
     advance: Callable[[], None] = lambda: None,
 ) -> Observed:
-    """Run both sides once and measure every match; call `advance` after each.
-
-    lineages: what bounds the floor of each match, as `free_lineages` finds it.
-    """
+    """Run both sides once and measure every match; call `advance` after each."""
     found: dict[Match, Measured] = {}
     tolerance = None
     if asked.rtol is not None and asked.atol is not None:
         tolerance = Tolerance(asked.rtol, asked.atol)
-    reference = exact_run(case.reference, case.reference_call, "free" if asked.floor else "none")
-    candidate = partial(case.candidate.run, case.judged_call)
+    known = lineages(reference, candidate, matches)
 
     def on_pair(match: Match, ours: Array, theirs: Array, exact: Array | None) -> None:
-        found[match] = compare(match, ours, theirs, exact, lineages.get(match), tolerance)
+        found[match] = compare(match, ours, theirs, exact, known[match], tolerance)
         advance()
 
+    def measured() -> tuple[Measured, ...]:
+        return inherit([found[match] for match in matches if match in found], known, reference)
+
     try:
-        together = lockstep(reference, candidate, matches, on_pair, asked.memory)
+        together = lockstep(
+            exact_run(case.reference, case.reference_call, "free" if asked.floor else "none"),
+            partial(case.candidate.run, case.judged_call),
+            matches,
+            on_pair,
+            asked.memory,
+        )
     except KeyboardInterrupt:
-        return Observed(_ordered(found, matches), None, None, (), 0, interrupted=True)
+        return Observed(measured(), None, None, (), 0, interrupted=True)
     return Observed(
-        measured=_ordered(found, matches),
+        measured=measured(),
         reference_outputs=together.reference,
         candidate_outputs=together.candidate,
         unmet=together.unmet,
@@ -88,7 +94,3 @@ def compare(
         if exact is None or metrics.incomparable
         else floor_of(reference, candidate, exact, match.alignment, lineage),
     )
-
-
-def _ordered(found: dict[Match, Measured], matches: Sequence[Match]) -> tuple[Measured, ...]:
-    return tuple(found[match] for match in matches if match in found)
