@@ -17,6 +17,7 @@ from divergence.records import (
     Status,
 )
 
+UNKNOWN = "; no known cause explains it."
 # Findings that explain a difference and do not blame the candidate.
 HARMLESS = frozenset({"precision.accumulation"})
 
@@ -185,7 +186,7 @@ def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequenc
     if cause is None:
         cause = next((f for f in findings if f.culprit is None and f.proof), None)
     text = f"{start}`{place}` adds {size}"
-    text += f": {cause.explanation.rstrip('.')}." if cause else "; no known cause explains it."
+    text += f": {cause.explanation}{_undone(cause)}" if cause else UNKNOWN
     if len(culprits) > 1:
         others = len(culprits) - 1
         text += f" {others} more segment{'s' if others > 1 else ''} diverge{'s' * (others == 1)}."
