@@ -232,4 +232,5 @@ def table(head: Sequence[str], rows: Iterable[Markup], kind: str) -> Markup:
         for title in head
     )
     body = tag(f"table.{kind}", tag("thead", tag("tr", titles)), tag("tbody", rows))
-    return tag("div.scroll", body, at={"tabindex": "0"})
+    scrolls = {"tabindex": "0", "role": "region", "aria-label": f"table: {head[0]}"}
+    return tag("div.scroll", body, at=scrolls)
