@@ -35,10 +35,9 @@ def read_checkpoint(path: Path, kind: Kind, trust_pickle: bool) -> Any:
     if kind is not Kind.PICKLE:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            pass  # said below, by name
-        except (RuntimeError, EOFError, ValueError) as error:
-            raise _damaged(path, error) from error
+        except Exception as error:  # whatever the unpickler says of bytes that are no pickle
+            if not isinstance(error, pickle.UnpicklingError) or "GLOBAL" not in str(error):
+                raise _damaged(path, error) from error
     foreign = globals_of(read_pickle(path, kind))
     raise LoadError(
         f"'{path}' holds more than tensors ({some(foreign) or 'a plain pickle'}), and to unpickle "

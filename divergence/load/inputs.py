@@ -123,6 +123,16 @@ def _read_file(path: Path) -> Inputs:
         kind = kind_of(path)
     except LoadError as error:
         raise InputError(str(error)) from error
+    try:
+        return _read_kind(path, kind)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a parser says of a damaged file
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"'{path}' cannot be read: {reason}.") from error
+
+
+def _read_kind(path: Path, kind: Kind) -> Inputs:
     if kind is Kind.IMAGE:
         return Inputs((Given(Picture(path), str(path)),))
     if kind in (Kind.NPY, Kind.NPZ):
@@ -137,14 +147,11 @@ def _read_file(path: Path) -> Inputs:
 
 
 def _read_numpy(path: Path) -> Inputs:
-    try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            return Inputs((Given(_checked(held, str(path)), str(path)),))
-        with held:
-            arrays = {name: _checked(held[name], f"{path}: {name}") for name in held.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"'{path}' cannot be read: {error}.") from error
+    held = np.load(path, allow_pickle=False)
+    if isinstance(held, np.ndarray):
+        return Inputs((Given(_checked(held, str(path)), str(path)),))
+    with held:
+        arrays = {name: _checked(held[name], f"{path}: {name}") for name in held.files}
     # np.savez(path, a, b) calls them arr_0, arr_1: values in order.
     if list(arrays) == [f"arr_{place}" for place in range(len(arrays))]:
         return Inputs(tuple(Given(array, f"{path}: {name}") for name, array in arrays.items()))
@@ -157,12 +164,12 @@ def _read_tensors(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):  # not a class that is refused: no pickle at all
+            raise
         raise InputError(
             f"'{path}' holds more than tensors, and inputs are never unpickled; save the tensors "
             "alone, or as .npz."
         ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"'{path}' cannot be read: {error}.") from error
 
 
 def _spread(held: Any, path: Path) -> Inputs:

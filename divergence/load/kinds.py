@@ -91,6 +91,8 @@ def _zip_kind(path: Path) -> Kind:
             f"'{path}' is truncated: it begins as a zip archive and ends without its table of "
             "contents."
         ) from None
+    except (UnicodeDecodeError, OSError, NotImplementedError) as error:
+        raise LoadError(f"'{path}' is damaged: its table of contents: {error}.") from error
     inner = {name.partition("/")[2] for name in names}
     if names and all(name.endswith(".npy") for name in names):
         return Kind.NPZ

@@ -66,7 +66,10 @@ def load_onnx(model: Any) -> OnnxModel:
 
     if isinstance(model, str | Path):
         path = Path(model).expanduser()
-        return _describe(_head(path), path, str(path))
+        try:
+            return _describe(_head(path), path, str(path))
+        except (TypeError, ValueError, KeyError) as error:  # names that are no text, and the like
+            raise LoadError(f"'{path}' is damaged: {type(error).__name__}: {error}.") from error
     proto = getattr(model, "model_proto", model)
     if not isinstance(proto, ModelProto):
         raise LoadError(

@@ -11,6 +11,12 @@ from divergence.errors import LoadError
 from divergence.load.kinds import Kind
 from divergence.load.opcodes import Global, Instance, read_one
 
+# What reading foreign bytes as a pickle can end in.
+_DAMAGED = (
+    *(ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, OverflowError),
+    zipfile.BadZipFile,
+)
+
 
 def read_pickle(path: Path, kind: Kind) -> Any:
     """Return what a checkpoint, a pickle or a TorchScript archive holds, without executing it.
@@ -31,7 +37,7 @@ def read_pickle(path: Path, kind: Kind) -> Any:
             for _ in range(3 if kind is Kind.LEGACY_CHECKPOINT else 0):
                 read_one(stream)
             return read_one(stream)
-    except (ValueError, IndexError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise LoadError(f"'{path}' is damaged: its pickle cannot be read ({error}).") from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from divergence.errors import DivergenceError, LoadError
 from divergence.load.inspect import (
     arrays,
     checkpoint,
@@ -41,4 +42,13 @@ def inspect_file(path: str | Path) -> dict[str, Any]:
     kind = kind_of(file)
     told = {"file": str(file), "kind": kind.value, "size": file.stat().st_size}
     describe = _BY_KIND.get(kind)
-    return told | describe(file, kind) if describe else told
+    if describe is None:
+        return told
+    try:
+        return told | describe(file, kind)
+    except DivergenceError:
+        raise
+    except Exception as error:  # whatever a parser says of bytes that are not what they claim
+        raise LoadError(
+            f"'{file}' is damaged: it cannot be read as {kind} ({type(error).__name__})."
+        ) from error
