@@ -14,6 +14,7 @@ from divergence.load.opcodes import Global, Instance, read_one
 # What reading foreign bytes as a pickle can end in.
 _DAMAGED = (
     *(ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, OverflowError),
+    *(OSError, RuntimeError),
     zipfile.BadZipFile,
 )
 
