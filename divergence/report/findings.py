@@ -26,7 +26,8 @@ def _lines(cause: Cause) -> list[str]:
             words.number(cause.proof.error_before),
             words.number(cause.proof.error_after),
         )
-        lines.append(f"  proof: error {before} -> {after} ({words.printable(cause.proof.action)})")
+        change = f"{words.proved(cause.proof)} {before} -> {after}"
+        lines.append(f"  proof: {change} ({words.printable(cause.proof.action)})")
     if cause.remedy:
         lines.append(f"  remedy: {cause.remedy}")
     return lines

@@ -111,7 +111,7 @@ def _proof(proof: Proof, axis: Axis) -> Markup:
         tag("p", tag("b", "Proof "), f"undone in memory and run again: {proof.action}"),
         tag(
             "dl",
-            tag("dt", "final error before"),
+            tag("dt", f"{words.proved(proof)}, before"),
             tag("dd", bar(both, proof.error_before, "bad"), words.number(proof.error_before)),
             tag("dt", "after"),
             tag("dd", bar(both, proof.error_after, "good"), words.number(proof.error_after)),

@@ -134,7 +134,7 @@ def _cause(cause: Cause, width: int, glyphs: Glyphs) -> list[Text]:
             words.number(cause.proof.error_before),
             words.number(cause.proof.error_after),
         )
-        change = f"final error {before} {glyphs.arrow} {after}"
+        change = f"{words.proved(cause.proof)} {before} {glyphs.arrow} {after}"
         lines.append(_labelled("proof", f"{change}: {words.printable(cause.proof.action)}"))
     elif cause.remedy:
         lines.append(_labelled("remedy", cause.remedy))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from divergence.records import Proof
+
 
 def number(value: float | None, digits: int = 2) -> str:
     """Return a figure in as few characters as it takes to compare it with others.
@@ -31,6 +33,15 @@ def multiple(value: float | None) -> str:
     ('1.2x', '5,321x')
     """
     return number(value) + ("x" if value is not None and math.isfinite(value) else "")
+
+
+def proved(proof: Proof) -> str:
+    """Return what the errors of a proof are of.
+
+    >>> proved(Proof("negate", 1.0, 0.0)), proved(Proof("negate", 1.0, 0.0, where="conv_1"))
+    ('final error', 'error at conv_1')
+    """
+    return f"error at {printable(proof.where)}" if proof.where else "final error"
 
 
 def share(part: int, whole: int) -> str:

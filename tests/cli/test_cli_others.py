@@ -57,7 +57,7 @@ def test_outputs_tells_causes_and_the_recipe(replaced, run):
         "  Every channel has another gain and offset.",
         "  mean: reference [0.485, 0.456, 0.406], candidate [0.5, 0.5, 0.5]",
         "  mean: [0.5, 0.5, 0.5]",
-        "  proof: error 2.1 -> 0 (prepare the image with mean 0.5)",
+        "  proof: final error 2.1 -> 0 (prepare the image with mean 0.5)",
         "  remedy: Prepare the candidate's image with the reference's mean.",
         "  spec:",
         "    - resize:",
