@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergence.matching.graph import Graph, Node
-from divergence.matching.kinds import normal
+from divergence.matching.kernels import Kernel, kernel_of
 from divergence.matching.parameters import Floats, load, moments, norms, rows, sampled, signature
 from divergence.records import Weight
 
-HEADS = frozenset({"conv", "conv_transpose", "matmul"})
 _AFFINE = frozenset({"add", "sub", "mul", "div", "batch_norm"})
 _LONGEST = 6  # points of a chain: convolution, bias, batch norm in two steps, layer scale
 
@@ -39,13 +38,14 @@ class Point:
 class Chain:
     """A head with what is known of its weight, and the points behind it, the head first.
 
-    size: (channels, elements of each). norms: of the sampled channels. moments: theirs.
+    size: (channels, elements of each). norms: of the sampled channels, None where integers
+    stand for them. moments: theirs.
     """
 
     head: int
     weight: str
     size: tuple[int, int]
-    norms: Floats
+    norms: Floats | None
     moments: Floats
     signature: Floats
     points: tuple[Point, ...]
@@ -54,51 +54,32 @@ class Chain:
 def chains(graph: Graph) -> Iterator[Chain]:
     """Yield the chain of every operator that multiplies by a weight."""
     for node in graph.nodes:
-        if node.kind in HEADS and len(node.operands) == 1:
-            given = [graph.program.weights[name] for name in node.weights]
-            weight = next((w for w in given if len(w.shape) >= 2 and "float" in w.dtype), None)
-            if weight is not None and math.prod(weight.shape) > 0:
-                yield _chain(graph, node, weight, given)
+        kernel = kernel_of(graph, node)
+        if kernel is not None:
+            yield _chain(graph, node, kernel)
 
 
-def _chain(graph: Graph, node: Node, weight: Weight, given: list[Weight]) -> Chain:
-    axis = channel_axis(node, weight.shape)
-    matrix = np.nan_to_num(rows(weight, axis))
-    count = weight.shape[axis]
+def _chain(graph: Graph, node: Node, kernel: Kernel) -> Chain:
+    matrix = np.nan_to_num(rows(kernel.load(), kernel.axis))
     statistics = moments(matrix)
     return Chain(
         head=node.index,
-        weight=weight.name,
-        size=(count, matrix.shape[1]),
-        norms=norms(matrix),
+        weight=kernel.name,
+        size=(kernel.channels, matrix.shape[1]),
+        norms=norms(matrix) if kernel.scaled else None,
         moments=statistics,
         signature=signature(statistics),
-        points=tuple(_points(graph, node, given, weight, count)),
+        points=tuple(_points(graph, node, kernel)),
     )
 
 
-def channel_axis(node: Node, shape: tuple[int, ...]) -> int:
-    """Return the axis of a weight of this shape that becomes the output's channels."""
-    if node.kind == "conv":
-        return 0
-    if node.kind == "conv_transpose":
-        return 1
-    channels = node.shape[-1] if node.shape else None
-    if shape[0] != shape[-1] and channels in (shape[0], shape[-1]):
-        return 0 if channels == shape[0] else len(shape) - 1
-    name = normal(node.op)
-    if name in {"gemm", "fusedgemm", "qgemm"}:
-        return 0 if node.attributes.get("transB") else 1
-    return len(shape) - 1 if name.endswith("matmul") else 0
-
-
-def _points(
-    graph: Graph, head: Node, given: list[Weight], weight: Weight, channels: int
-) -> Iterator[Point]:
+def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
+    channels = kernel.channels
     chosen = sampled(channels)
     gain, offset = np.ones(len(chosen)), np.zeros(len(chosen))
-    bias = next((w for w in given if w is not weight and _is_vector(w, channels)), None)
-    if bias is not None:
+    given = [graph.program.weights[n] for n in head.weights if n != kernel.name]
+    bias = next((w for w in given if "float" in w.dtype and _is_vector(w, channels)), None)
+    if bias is not None and kernel.scaled:
         offset = offset + _vector(bias, channels)
     yield Point(head.index, head.kind, gain, offset)
     node = head

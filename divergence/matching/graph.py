@@ -1,18 +1,24 @@
 """A program as a graph of contents: what the strategies look at.
 
 Sites that hold one content in different layouts or types (a value, its reshaped, transposed,
-cast or quantised copies) form one node of the graph, named by the first of them. A fused
-node of the runtime is opened into the steps that it takes; only the last of them is a site.
+cast or quantised copies) form one node of the graph. A fused node of the runtime is opened
+into the steps that it takes; only the last of them is a site. Integers that stand for a value
+by a scale are part of its node but none of its sites.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
+
 from divergence.matching.kinds import (
+    KEEP_SIGN,
+    NONNEGATIVE,
+    QUANTISING,
     RANDOM,
     SHAPE_OPS,
     TRANSPARENT,
@@ -21,6 +27,10 @@ from divergence.matching.kinds import (
     normal,
 )
 from divergence.records import Program, Site
+
+SHAPE = "computes a shape"
+SCALE = "computes the scale of quantised values"
+INTEGERS = "holds integers that stand for a value by a scale"
 
 # ONNX Runtime's fused nodes, as the steps before the last one that is their output's kind.
 _FUSED: Final[dict[str, tuple[str, ...]]] = {
@@ -38,9 +48,10 @@ _PARAMETRIC: Final = frozenset({"conv", "conv_transpose", "matmul", "rnn", "atte
 class Node:
     """A content: one step of a computation and every site that holds its result.
 
-    sites: names, the step's own output first; empty for a step inside a fused node, which
-    `inside` names. operands, consumers: indices of nodes. weights: names of parameters read,
-    also through constant expressions. part: which of an operator's outputs, or of its slices.
+    sites: names, the step's own output first; none for a step inside a fused node and for one
+    that exists as integers only. operands, consumers: indices of nodes. weights: names of
+    parameters read, also through constant expressions. part: which of an operator's outputs,
+    or at which index a slice begins. nonnegative: no element is below zero.
     """
 
     index: int
@@ -53,9 +64,8 @@ class Node:
     order: int
     scope: str = ""
     part: float = 0.0
-    inside: str = ""
-    hidden: bool = False
-    attributes: Any = None
+    nonnegative: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     consumers: list[int] = field(default_factory=list)
 
     @property
@@ -68,7 +78,7 @@ class Graph:
     """The contents of a program in execution order.
 
     nodes: by index. of: node index by site name, aliases and layout copies included.
-    sites: the program's sites by name. shape_only: names of sites that compute shapes.
+    sites: the program's sites by name. beside: sites that hold no content, with the reason.
     """
 
     def __init__(self, program: Program) -> None:
@@ -76,7 +86,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.of: dict[str, int] = {}
         self.sites: dict[str, Site] = {site.name: site for site in program.sites}
-        self.shape_only: set[str] = set()
+        self.beside: dict[str, str] = {}
         self._constants: dict[str, tuple[str, ...]] = {}
         self._known: dict[Any, int] = {}
         for site in program.sites:
@@ -97,18 +107,41 @@ class Graph:
         if site.alias_of is not None and site.alias_of in self.of:
             self._join(site, self.of[site.alias_of])
             return
-        if self._is_shape(site):
-            self.shape_only.add(site.name)
-            return
+        reason = self._beside(site)
+        if reason:
+            self.beside[site.name] = reason
+            if reason != INTEGERS:
+                return
         operands = self.producers(site.inputs)
+        if operands and self._is_restored(site, operands):
+            self.nodes[operands[0]].weights += self._scales(site)
+            self._join(site, operands[0])
+            return
         if operands and self._is_transparent(site, operands):
             self._join(site, operands[0])
             return
         self._compute(site, operands)
 
     def _join(self, site: Site, index: int) -> None:
-        self.nodes[index].sites.append(site.name)
         self.of[site.name] = index
+        if site.name not in self.beside:
+            self.nodes[index].sites.append(site.name)
+
+    def _beside(self, site: Site) -> str:
+        """Return why a site holds no content of its own, "" for one that does."""
+        name = normal(site.op)
+        known = [n for n in site.inputs if n in self.of or n in self.beside]
+        shapes = [n for n in known if self.beside.get(n) == SHAPE]
+        if name in SHAPE_OPS or (known and len(shapes) == len(known)):
+            return SHAPE
+        if name == "dynamicquantizelinear" and site.attributes.get("divergence.output"):
+            return SCALE
+        if known and all(self.beside.get(n) == SCALE for n in known):
+            return SCALE
+        integers = any(self.beside.get(n) == INTEGERS for n in known)
+        if name in QUANTISING or (integers and name not in {"dequantizelinear", "mul"}):
+            return INTEGERS
+        return ""
 
     def _compute(self, site: Site, operands: tuple[int, ...]) -> None:
         op, weights = operator(site), self._weights(site)
@@ -119,34 +152,27 @@ class Graph:
             return
         steps = _steps(site, len(operands))
         for kind in steps[:-1]:
-            operands = (self._append(site, kind, operands, weights, hidden=True),)
+            operands = (self._append(site, kind, operands, weights),)
             weights = ()
-        index = self._append(site, steps[-1], operands, weights, hidden=False)
+        index = self._append(site, steps[-1], operands, weights)
         self.nodes[index].part = part
-        self.of[site.name] = index
         self._known[key] = index
+        self._join(site, index)
 
     def _append(
-        self,
-        site: Site,
-        kind: str,
-        operands: tuple[int, ...],
-        weights: tuple[str, ...],
-        *,
-        hidden: bool,
+        self, site: Site, kind: str, operands: tuple[int, ...], weights: tuple[str, ...]
     ) -> int:
         node = Node(
             index=len(self.nodes),
             kind=kind,
             op=site.op,
-            sites=[] if hidden else [site.name],
+            sites=[],
             operands=operands,
             weights=weights,
             shape=site.shape,
             order=site.order,
             scope=site.scope,
-            inside=site.name if hidden else "",
-            hidden=hidden,
+            nonnegative=self._is_nonnegative(kind, operands),
             attributes=site.attributes,
         )
         self.nodes.append(node)
@@ -156,14 +182,36 @@ class Graph:
         through = (w for name in site.inputs for w in self._constants.get(name, ()))
         return tuple(dict.fromkeys((*through, *site.weights)))
 
-    def _is_shape(self, site: Site) -> bool:
-        if normal(site.op) in SHAPE_OPS:
-            return True
-        known = [name for name in site.inputs if name in self.of or name in self.shape_only]
-        return bool(known) and all(name in self.shape_only for name in known)
+    def _is_nonnegative(self, kind: str, operands: tuple[int, ...]) -> bool:
+        passed = kind in KEEP_SIGN and bool(operands)
+        return kind in NONNEGATIVE or (passed and all(self.nodes[i].nonnegative for i in operands))
+
+    def _is_restored(self, site: Site, operands: tuple[int, ...]) -> bool:
+        """Return whether a product gives back the scale that integers were taken from."""
+        read = [name for name in site.inputs if self.beside.get(name) == INTEGERS]
+        return bool(read) and len(operands) == 1 and normal(site.op) == "mul"
+
+    def _scales(self, site: Site) -> tuple[str, ...]:
+        """Return the weights' part of the scale that a product gives back."""
+        made = (self.sites[name] for name in site.inputs if self.beside.get(name) == SCALE)
+        return tuple(name for scale in made for name in scale.weights)
+
+    def _clips(self, site: Site, operand: Node) -> bool:
+        """Return whether a quantisation cuts off what is below zero, as a Relu would.
+
+        Its zero point is the least integer there is; quantisers drop the Relu before it.
+        """
+        if normal(site.op) != "quantizelinear" or len(site.weights) < 2 or operand.nonnegative:
+            return False
+        zero = self.program.weights[site.weights[1]]
+        if zero.dtype not in {"int8", "uint8", "int16", "uint16"}:
+            return False
+        return bool((zero.load() == np.iinfo(zero.dtype).min).all())
 
     def _is_transparent(self, site: Site, operands: tuple[int, ...]) -> bool:
         name = normal(operator(site))
+        if self._clips(site, self.nodes[operands[0]]):
+            return False
         size = self.nodes[operands[0]].size
         if site.shape is None or size is None:
             return name in TRANSPARENT
@@ -205,6 +253,8 @@ def _steps(site: Site, operands: int) -> tuple[str, ...]:
     name, kind = normal(operator(site)), kind_of(operator(site))
     if site.kind == "input":
         return ("input",)
+    if name == "quantizelinear":
+        return ("relu",)
     steps = _FUSED.get(name, (kind,))
     if name.startswith("skip") and operands < 2:
         steps = steps[1:]

@@ -23,7 +23,8 @@ TRANSPARENT: Final = _words(
     pixel_shuffle pixel_unshuffle channel_shuffle view_as expand_as resolve_conj resolve_neg
     conj real native_dropout float half double bfloat16 set_data is_nonzero requires_grad
     depthtospace spacetodepth cast castlike quantizelinear dequantizelinear
-    reorderinput reorderoutput memcpyfromhost memcpytohost optional optionalgetelement
+    reorderinput reorderoutput dynamicquantizelinear memcpyfromhost memcpytohost optional
+    optionalgetelement
     convert_element_type broadcast_in_dim collapse prims_transpose
     sequenceat sequenceconstruct fakequant
     """
@@ -42,6 +43,23 @@ RANDOM: Final = _words(
     bernoulli rand randn randint rand_like randn_like randperm normal uniform multinomial
     randomnormal randomuniform randomnormallike randomuniformlike native_dropout dropout
     """
+)
+
+# Results are integers that stand for a value by a scale.
+QUANTISING: Final = _words(
+    """
+    quantizelinear dynamicquantizelinear convinteger matmulinteger qlinearconv qlinearmatmul
+    qgemm qlinearadd qlinearmul qlinearconcat qlinearsigmoid qlinearleakyrelu qlinearaveragepool
+    qlinearglobalaveragepool qlinearreducemean qlinearsoftmax qlinearwhere
+    """
+)
+
+# Never below zero; and never below zero where no operand is.
+NONNEGATIVE: Final = _words(
+    "relu clip sigmoid softmax hard_sigmoid abs sqrt exp norm soft_plus compare logic"
+)
+KEEP_SIGN: Final = _words(
+    "max_pool avg_pool mean sum concat slice gather pad resize expand roll flip add mul max min"
 )
 
 SHAPE_OPS: Final = frozenset({"shape", "size", "sym_size", "shape_of"})
@@ -166,9 +184,9 @@ ENDS: Final[dict[str, frozenset[str]]] = {
         "relu": "clip max",
         "clip": "min max relu",
         "attention": "matmul where add",
-        "matmul": "add mul conv sum",
-        "conv": "add mul matmul",
-        "conv_transpose": "add resize",
+        "matmul": "mul conv sum",
+        "conv": "mul matmul",
+        "conv_transpose": "resize",
         "rsqrt": "reciprocal div pow",
         "reciprocal": "div pow",
         "sub": "add",
@@ -196,6 +214,9 @@ ENDS: Final[dict[str, frozenset[str]]] = {
     }.items()
 }
 
+_ACTIVATIONS: Final = _words(
+    "relu clip gelu silu hard_swish hard_sigmoid leaky_relu prelu elu sigmoid tanh soft_plus mish"
+)
 COMMUTATIVE: Final = frozenset({"add", "mul", "max", "min", "logic"})
 
 
@@ -220,7 +241,9 @@ def kind_of(op: str) -> str:
 
 
 def agreement(first: str, second: str) -> float:
-    """Return how well two kinds fit: 1 the same, 0.7 one may end as the other, 0 unrelated.
+    """Return how well two kinds fit: 1 the same, 0 unrelated.
+
+    0.7: one may end as the other; 0.4: one activation in the place of another.
 
     >>> agreement("gelu", "gelu"), agreement("gelu", "mul"), agreement("conv", "softmax")
     (1.0, 0.7, 0.0)
@@ -229,6 +252,6 @@ def agreement(first: str, second: str) -> float:
         return 1.0
     if second in ENDS.get(first, ()) or first in ENDS.get(second, ()):
         return 0.7
-    if ENDS.get(first, frozenset()) & ENDS.get(second, frozenset()):
+    if first in _ACTIVATIONS and second in _ACTIVATIONS:
         return 0.4
     return 0.0

@@ -13,7 +13,8 @@ from divergence.matching.hints import Hint
 from divergence.matching.parameters import Floats
 
 ALIKE = 0.5  # product of signatures from which two weights are one, perhaps changed
-_KNOWN = 0.35  # states further apart than this are no one value, whatever the operators
+_KNOWN = 0.35  # states further apart than this are of two values
+_NOISE = 0.01  # what a quantisation may do to a state
 
 
 class Chains:
@@ -43,6 +44,18 @@ class Chains:
         for i, j in points:
             yield replace(hint, reference=i, candidate=j)
 
+    def alone(self, reference: int, candidate: int) -> tuple[set[int], set[int]]:
+        """Return what has no partner in the chains of two nodes that are a pair."""
+        first, second = self._ours.get(reference), self._theirs.get(candidate)
+        if first is None or second is None:
+            return set(), set()
+        points = self.aligned(first, second) if first.size == second.size else ()
+        if (reference, candidate) not in points:
+            return set(), set()
+        ours = {p.node for p in first.points} - {i for i, _ in points}
+        theirs = {p.node for p in second.points} - {j for _, j in points}
+        return ours, theirs
+
     def aligned(self, first: Chain, second: Chain) -> tuple[tuple[int, int], ...]:
         """Return the pairs of nodes of two chains that hold the same value."""
         key = first.head, second.head
@@ -64,16 +77,35 @@ def likeness(first: Chain, second: Chain) -> float:
 def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
     """Return the positions of points that hold the same value, increasing on both sides.
 
-    By their states where the weights are alike; else the last with the last.
+    By their states where the weights are alike, counting half between operators of one kind,
+    so that a change in a weight does not part them; else the last with the last. What differs
+    by less than a hundredth is a tie.
     """
     left, right = first.points, second.points
     if len(left) == len(right) == 1:
         return [(0, 0)]
     share = _share(first, second)
-    costs = np.array([[_cost(a, b, share) for b in right] for a in left])
-    if share is not None and costs.min() >= 0:
-        costs = np.array([[_cost(a, b, None) for b in right] for a in left])
-    return _cheapest(costs)
+    if share is None:
+        return _cheapest(np.full((len(left), len(right)), -_KNOWN))
+    apart = np.array([[_distance(a, b, share) for b in right] for a in left])
+    kinds = np.array([[1.0 if a.kind == b.kind else 2.0 for b in right] for a in left])
+    pairs = _cheapest(np.round(np.minimum(1.0, apart) * kinds / 2, 2) - _KNOWN)
+    return _consistent(pairs, apart) or _cheapest(np.full(apart.shape, -_KNOWN))
+
+
+def _consistent(pairs: list[tuple[int, int]], apart: Floats) -> list[tuple[int, int]]:
+    """Return the pairs without those that a later one refutes.
+
+    What goes wrong at a point of a chain stays wrong behind it: where states agree again,
+    the earlier ones that differ are not of one value, but of two that a fold left apart.
+    """
+    kept: list[tuple[int, int]] = []
+    allowed = np.inf
+    for i, j in reversed(pairs):
+        if apart[i, j] <= allowed:
+            kept.append((i, j))
+            allowed = min(allowed, 3 * apart[i, j] + _NOISE)
+    return kept[::-1]
 
 
 def _cheapest(costs: Floats) -> list[tuple[int, int]]:
@@ -96,14 +128,11 @@ def _cheapest(costs: Floats) -> list[tuple[int, int]]:
     return pairs
 
 
-def _cost(first: Point, second: Point, share: Floats | None) -> float:
-    """Return a cost, below 0 for points that may hold the same value."""
-    if share is None:
-        return -_KNOWN
+def _distance(first: Point, second: Point, share: Floats) -> float:
+    """Return how far apart the states of two points are, relative to their size."""
     gain = _relative(first.gain, second.gain * share, 0.0)
-    offset = _relative(first.offset, second.offset, 0.05 * float(np.abs(first.gain).mean()))
-    apart = min(1.0, gain + offset) * (0.5 if first.kind == second.kind else 1.0)
-    return round(apart, 2) - _KNOWN  # what differs by less than a hundredth is a tie
+    least = 0.05 * float(np.abs(first.gain).mean())
+    return gain + _relative(first.offset, second.offset, least)
 
 
 def _relative(first: Floats, second: Floats, least: float) -> float:
@@ -113,9 +142,12 @@ def _relative(first: Floats, second: Floats, least: float) -> float:
 
 def _share(first: Chain, second: Chain) -> Floats | None:
     """Return the second weight's channels as multiples of the first's; None for other weights."""
-    if likeness(first, second) < ALIKE and len(first.norms) > 2:
+    if likeness(first, second) < ALIKE and len(first.moments) > 2:
         return None
-    ratio = np.where(first.norms > 0, second.norms / np.maximum(first.norms, 1e-30), 1.0)
+    if first.norms is None or second.norms is None:
+        ratio = np.ones(len(first.moments))
+    else:
+        ratio = np.where(first.norms > 0, second.norms / np.maximum(first.norms, 1e-30), 1.0)
     turned = (first.moments[:, ::2] * second.moments[:, ::2]).sum(axis=1)
     return np.asarray(ratio * np.where(turned < 0, -1.0, 1.0), dtype=np.float64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divergence.records import Weight
+from divergence.records import Array, Weight
 
 Floats = NDArray[np.float64]
 
@@ -29,9 +29,8 @@ def sampled(count: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, _CHANNELS).astype(np.int64)
 
 
-def rows(weight: Weight, axis: int) -> Floats:
+def rows(array: Array, axis: int) -> Floats:
     """Return a (sampled channels, elements of each) matrix; `axis` holds the channels."""
-    array = weight.load()
     chosen = np.take(array, sampled(array.shape[axis]), axis=axis)
     moved = np.moveaxis(np.asarray(chosen, dtype=np.float64), axis, 0)
     return moved.reshape(moved.shape[0], -1)

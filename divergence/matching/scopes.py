@@ -27,7 +27,7 @@ def hints(sides: Sides) -> Iterator[Hint]:
 def _by_scope(graph: Graph) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
     for node in graph.nodes:
-        if not node.hidden:
+        if node.sites:
             groups[node.scope].append(node.index)
     return groups
 

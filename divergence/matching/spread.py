@@ -45,7 +45,7 @@ def strangers(reference: Program, candidate: Program, reasons: tuple[Evidence, .
 def _members(board: Board, layouts: tuple[Layouts, Layouts], i: int, j: int) -> Iterator[Match]:
     """Yield the pairs between the sites of two nodes that are one content."""
     first, second = board.reference.nodes[i], board.candidate.nodes[j]
-    if first.hidden or second.hidden:
+    if not first.sites or not second.sites:
         return
     by = _reason(board, i, j)
     confidence = _confidence(board, i, j)
@@ -113,15 +113,25 @@ def _alone(board: Board, matches: Sequence[Match]) -> Iterator[Unpaired]:
     theirs = {match.candidate for match in matches}
     for site in board.reference.program.sites:
         if site.name not in ours and not site.constant:
-            yield Unpaired("reference", site.name, _why(board.reference, board.paired, site))
+            yield Unpaired("reference", site.name, _why(board, 0, site))
     for site in board.candidate.program.sites:
         if site.name not in theirs and not site.constant:
-            yield Unpaired("candidate", site.name, _why(board.candidate, board.taken, site))
+            yield Unpaired("candidate", site.name, _why(board, 1, site))
 
 
-def _why(graph: Graph, paired: dict[int, int], site: Site) -> str:
-    if site.name in graph.shape_only:
-        return "computes a shape"
-    if graph.of.get(site.name) in paired:
+def _why(board: Board, side: int, site: Site) -> str:
+    graph = (board.reference, board.candidate)[side]
+    if site.name in graph.beside:
+        return graph.beside[site.name]
+    node = graph.of.get(site.name, -1)
+    if node in board.folded[side]:
+        i = board.folded[side][node]
+        other = (board.candidate.nodes[board.paired[i]], board.reference.nodes[i])[side]
+        return (
+            f"a step towards '{other.sites[0]}', which the other side makes in one"
+            if (other.sites)
+            else "a step that the other side does not show"
+        )
+    if node in (board.paired, board.taken)[side]:
         return "a layout that the other side does not have"
     return "no value of the other side computes this"

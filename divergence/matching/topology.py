@@ -46,8 +46,7 @@ def _forward(
             first, second = left.nodes[i], right.nodes[j]
             if min(near, far) > 1 or not agreement(first.kind, second.kind):
                 continue
-            reads = len(first.operands) if near == 1 else 1, len(second.operands) if far == 1 else 1
-            strength = _FORWARD / max(reads) * _faded(first, second, near + far)
+            strength = _FORWARD / _reads(first, second) * _faded(first, second, near + far)
             yield Hint(i, j, strength, f"topology, from operand {pair[0]}")
 
 
@@ -72,6 +71,12 @@ def _backward(
                 continue
             share = max(1, len(first.operands), len(second.operands)) ** 0.5
             yield Hint(i, j, _BACKWARD / share * _faded(before, behind, near + far), reason)
+
+
+def _reads(first: Node, second: Node) -> int:
+    """Return of how many operands one is known; a lowering's last step reads its own others."""
+    counts = len(first.operands), len(second.operands)
+    return max(1, max(counts) if first.kind == second.kind else min(counts))
 
 
 def _faded(first: Node, second: Node, distance: int) -> float:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from divergence.matching.chains import HEADS, Chain
+from divergence.matching.chains import Chain
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
+from divergence.matching.kernels import HEADS
 from divergence.matching.linear import ALIKE
 from divergence.matching.parameters import Floats, load
 from divergence.matching.sides import Sides

@@ -1,0 +1,1 @@
+"""Matching measured: architectures x exporters x rewrites against a truth found by value."""

@@ -1,0 +1,126 @@
+"""`python -m tests.matching.suite`: the tables, for all or for what the options choose."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.matching.suite.architectures import ARCHITECTURES, Architecture, perturbed
+from tests.matching.suite.measure import Known, Result, judge, workspace
+from tests.matching.suite.rewrites import REWRITES, export
+from tests.matching.suite.table import tables
+from tests.matching.suite.truth import Values, candidate_values, reference_values
+
+EXPORTERS = ("torchscript", "dynamo")
+
+
+def run(
+    root: Path,
+    architectures: tuple[Architecture, ...] = ARCHITECTURES,
+    exporters: tuple[str, ...] = EXPORTERS,
+    rewrites: tuple[str, ...] = tuple(REWRITES),
+) -> list[Result]:
+    """Return the results of every combination; a rewriter that fails is said and left out."""
+    results: list[Result] = []
+    for architecture in architectures:
+        for result in _architecture(root, architecture, exporters, rewrites):
+            results.append(result)
+    return results
+
+
+def _architecture(
+    root: Path, architecture: Architecture, exporters: tuple[str, ...], rewrites: tuple[str, ...]
+) -> Iterator[Result]:
+    model, inputs = architecture.model(), architecture.inputs()
+    changed = perturbed(model)
+    reference = reference_values(model, inputs)
+    for exporter in exporters:
+        source = workspace(root, architecture.name, exporter, "exported")
+        if not source.exists():
+            try:
+                export(model, inputs[0], source, dynamo=exporter == "dynamo")
+            except Exception as error:
+                _say(f"{architecture.name} {exporter}: no export: {error!s:.120}")
+                continue
+        twin: Values | None = None
+        for name in rewrites:
+            path = workspace(root, architecture.name, exporter, name)
+            rewrite, tolerance = REWRITES[name]
+            try:
+                if not path.exists():
+                    rewrite(source, path, inputs)
+                candidate = candidate_values(
+                    path, inputs, turned=name == "keras style" and len(architecture.shape) == 4
+                )
+            except Exception as error:
+                _say(
+                    f"{architecture.name} {exporter} {name}: {type(error).__name__} {error!s:.160}"
+                )
+                continue
+            if not tolerance and twin is None:
+                twin = candidate_values(source, inputs, turned=False)
+            known = Known(reference, candidate, None if tolerance else twin, tolerance)
+            for shaken in (False, True):
+                result = Result(architecture.name, architecture.half, exporter, name, shaken)
+                try:
+                    judge(changed if shaken else model, inputs, known, result)
+                except Exception:
+                    traceback.print_exc()
+                    _say(f"{architecture.name} {exporter} {name}: the matcher failed")
+                    continue
+                yield result
+                _line(result)
+
+
+def _line(result: Result) -> None:
+    m, o = result.modules, result.ops
+    _say(
+        f"{result.architecture:22}{result.exporter:12}{result.rewrite:14}"
+        f"{'perturbed' if result.perturbed else '':10}"
+        f" modules {m.precision:.3f} {m.recall:.3f} of {m.possible:4}"
+        f"  ops {o.precision:.3f} {o.recall:.3f} of {o.possible:4}  {result.seconds:.2f} s"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", help="architectures")
+    parser.add_argument("--half", choices=("tuned", "measured"))
+    parser.add_argument("--exporters", nargs="*", default=EXPORTERS)
+    parser.add_argument("--rewrites", nargs="*", default=tuple(REWRITES))
+    parser.add_argument("--cache", type=Path, help="folder that keeps the files between runs")
+    parser.add_argument("--misses", type=int, default=0, help="wrong and missed sites to list")
+    given = parser.parse_args()
+    quiet()
+    chosen = tuple(
+        a
+        for a in ARCHITECTURES
+        if (not given.only or a.name in given.only) and (not given.half or a.half == given.half)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        root = given.cache or Path(folder)
+        results = run(root, chosen, tuple(given.exporters), tuple(given.rewrites))
+    for result in results:
+        for miss in result.misses[: given.misses]:
+            print(result.architecture, result.exporter, result.rewrite, result.perturbed, miss)
+    print(tables(results))
+
+
+def quiet() -> None:
+    """Silence what exporters and converters say about themselves."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.ERROR)
+
+
+if __name__ == "__main__":
+    main()
