@@ -141,7 +141,7 @@ def _from_checkpoint(path: Path, kind: Kind, options: Options) -> TorchModel:
     modules = {} if kind is Kind.SAFETENSORS else find_modules(read_pickle(path, kind))
     if not modules:
         raise LoadError(
-            f"'{path}' is {kind} that holds no network, only weights or other values; give the "
+            f"'{path}' is {kind} without a network (a state dict, or other values); give the "
             "network by --factory package.module:callable."
         )
     if not options.trust_pickle:
