@@ -19,6 +19,7 @@ from divergence.preparation.inference.side import Side, composed
 from divergence.preparation.inference.sources import from_image, from_tensor
 from divergence.preparation.inference.tone import levels
 from divergence.preparation.spec import Spec, to_document
+from divergence.preparation.without_image import explain_geometry
 from divergence.records import Array, Evidence, Finding, Proof, RuledOut
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ def explain_pictures(
     if ours is None:
         ours = _tensor_side(reference, reference_spec)
     theirs = _candidate_side(ours, reference, candidate)
+    if not from_picture and (theirs is None or not theirs.recipe.trial.exact):
+        moved = explain_geometry(reference, candidate)
+        if moved is not None:
+            return Compared((moved,), False, float("nan"), None, None, ())
     if theirs is None:
         why = "the candidate's picture is not recognised in the " + (
             "image" if from_picture else "reference's"
@@ -73,7 +78,7 @@ def _reference_side(
     if recipe is None:
         return None
     like = scaling_of(spec.steps, recipe.tone.order) if spec is not None else None
-    return Side(recipe, express(recipe.tone, like), source)
+    return Side(recipe, express(recipe.tone, like, recipe.trial.exact), source)
 
 
 def _tensor_side(reference: Array, spec: Spec | None) -> Side:
@@ -94,7 +99,7 @@ def _candidate_side(ours: Side, reference: Array, candidate: Array) -> Side | No
         if found is None:
             return None
         recipe = found
-    return Side(recipe, express(recipe.tone, ours.scaling), ours.source)
+    return Side(recipe, express(recipe.tone, ours.scaling, recipe.trial.exact), ours.source)
 
 
 def _judged(ours: Side, theirs: Side, candidate: Array, from_picture: bool) -> Compared:

@@ -180,10 +180,11 @@ def _explain_several(
     """Compare named inputs: swapped names first, missing ones, then each pair by itself."""
     findings = list(_names(reference, candidate))
     swapped = {name for found in findings for name in found.parameters.get("swapped", ())}
-    each: list[Explanation] = []
-    for name in reference:
-        if name in candidate and name not in swapped:
-            each.append(_explain_one(reference[name], candidate[name], image, reference_spec, name))
+    each = [
+        _explain_one(reference[name], candidate[name], image, reference_spec, name)
+        for name in reference
+        if name in candidate and name not in swapped
+    ]
     findings += [found for one in each for found in one.findings]
     changed = [one for one in each if not one.same]
     return Explanation(

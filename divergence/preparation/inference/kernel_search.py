@@ -12,6 +12,8 @@ from divergence.preparation.inference.scene import Scene
 # Rounding to bytes moves values by up to half a level, cutting off by one: a kernel further
 # away than this is not the right one with its result rounded.
 _ROUNDING_LEVELS = 1.0
+# Distances that count as equal, in grey levels: then the earlier trial is taken.
+_AS_GOOD, _ZERO = 1.02, 1e-5
 
 
 def best_kernel(scene: Scene, parts: Parts, first: tuple[Kernel, ...] = ()) -> Trial | None:
@@ -23,11 +25,10 @@ def best_kernel(scene: Scene, parts: Parts, first: tuple[Kernel, ...] = ()) -> T
         return confirmed(scene, scene.attempt(replace(parts, kernel=None)))
     best: Trial | None = None
     for trial in _trials(scene, parts, first):
-        if best is None or trial.rms < best.rms:
-            best = trial
-        if trial.exact:
+        best = nearest(best, trial)
+        if trial.certain:
             sure = confirmed(scene, trial)
-            if sure is not None and sure.exact:
+            if sure is not None and sure.certain:
                 return sure
     return confirmed(scene, best)
 
@@ -38,9 +39,14 @@ def confirmed(scene: Scene, trial: Trial | None) -> Trial | None:
 
 
 def nearest(*trials: Trial | None) -> Trial | None:
-    """Return the trial with the least distance; the first of equals."""
+    """Return the trial with the least distance, the first of those that are as good."""
     found = [trial for trial in trials if trial is not None]
-    return min(found, key=lambda trial: (not trial.exact, trial.rms), default=None)
+    if not found:
+        return None
+    least = min(found, key=lambda trial: (not trial.exact, trial.rms))
+    return next(
+        t for t in found if t.exact == least.exact and t.rms <= _AS_GOOD * least.rms + _ZERO
+    )
 
 
 def _trials(scene: Scene, parts: Parts, first: tuple[Kernel, ...]) -> Iterator[Trial]:

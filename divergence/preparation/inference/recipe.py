@@ -52,6 +52,8 @@ class Trial:
 
     rms, worst: root mean square and greatest distance to the tensor, in grey levels (0..255).
     exact: the distance is rounding of floating-point numbers.
+    certain: it is that of the tensor's own type alone: not even another library's order of
+    additions is left over.
     """
 
     parts: Parts
@@ -59,6 +61,7 @@ class Trial:
     rms: float
     worst: float
     exact: bool
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)

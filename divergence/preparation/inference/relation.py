@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -34,39 +33,42 @@ def relate(reference: Array, candidate: Array, reading: Reading) -> Relation | N
     reading: that of the reference. Both are read in every way their shapes allow.
     """
     planes = reading.planes(reference)
-    generator = np.random.default_rng(0)
-    for other in readings(candidate.shape):
-        found = other.planes(candidate)
-        for turn, turned in _turned(planes):
-            if found.shape != turned.shape:
-                continue
-            flat, wanted = turned.reshape(len(turned), -1), found.reshape(len(found), -1)
-            places = generator.integers(0, flat.shape[1], _SAMPLES)
-            if not _exact(fit_tone(wanted[:, places], flat[:, places]), flat, wanted, places):
-                continue
-            tone = fit_tone(wanted, flat)
-            if _exact(tone, flat, wanted, slice(None), reference.dtype, candidate.dtype):
-                return Relation(other, turn, tone)
+    types = [array.dtype for array in (reference, candidate) if array.dtype.kind == "f"]
+    epsilon = max((float(np.finfo(kind).eps) for kind in types), default=1e-7)
+    for other, turn in _ways(candidate.shape):
+        tone = _tone(other.planes(candidate), _turned(planes, turn), epsilon)
+        if tone is not None:
+            return Relation(other, turn, tone)
     return None
 
 
-def _turned(planes: Array) -> Iterator[tuple[str | None, Array]]:
-    yield None, planes
-    for turn in TURNS:
-        # Rows and columns exchanged is a matter of layout, which is read first.
-        yield turn, turn_planes(planes, turn)
+def _ways(shape: tuple[int, ...]) -> Iterator[tuple[Reading, str | None]]:
+    """Yield layouts before turns: rows and columns exchanged is a matter of layout."""
+    every = list(readings(shape))
+    for reading in every:
+        yield reading, None
+    for reading in every:
+        for turn in TURNS:
+            yield reading, turn
 
 
-def _exact(
-    tone: Tone,
-    made: Array,
-    wanted: Array,
-    places: Array | slice,
-    *types: np.dtype[Any],
-) -> bool:
-    epsilon = max([float(np.finfo(t).eps) for t in types if t.kind == "f"], default=1e-3)
-    made, wanted = made[:, places], wanted[:, places]
-    if float(np.ptp(wanted)) == 0:
-        return False
+def _turned(planes: Array, turn: str | None) -> Array:
+    return planes if turn is None else turn_planes(planes, turn)
+
+
+def _tone(wanted: Array, made: Array, epsilon: float) -> Tone | None:
+    """Return the tone from `made` to `wanted` if it is exact; a sample of pixels is asked first."""
+    if wanted.shape != made.shape or float(np.ptp(wanted)) == 0:
+        return None
+    wanted, made = wanted.reshape(len(wanted), -1), made.reshape(len(made), -1)
+    places = np.random.default_rng(0).integers(0, made.shape[1], _SAMPLES)
+    sample = wanted[:, places], made[:, places]
+    if not _exact(fit_tone(*sample), *sample, 100 * epsilon):
+        return None
+    tone = fit_tone(wanted, made)
+    return tone if _exact(tone, wanted, made, epsilon) else None
+
+
+def _exact(tone: Tone, wanted: Array, made: Array, epsilon: float) -> bool:
     bound = _STEPS * epsilon * (np.abs(wanted).max() + np.abs(tone.offset).max())
     return bool(np.abs(tone.apply(made) - wanted).max() <= bound)

@@ -7,7 +7,7 @@ import numpy as np
 from divergence.records import Array
 
 # A remainder beyond this (grey levels, root mean square) is more than a kernel or a decoder makes.
-MOST_LEVELS = 12.0
+MOST_LEVELS = 25.0
 # Correlation of the remainder's size with the picture's slope from which it sits at edges.
 _AT_EDGES = 0.35
 

@@ -16,8 +16,9 @@ from divergence.preparation.inference.tone import Tone
 from divergence.preparation.steps import Channels, Normalize, Scale, Step
 from divergence.records import Array
 
-# Relative distance up to which two numbers are the same one.
-_SAME = 2e-3
+# Relative distance up to which two numbers are the same one: where the tone was measured exactly,
+# and where another kernel or a curve is in the way of measuring it.
+_SAME, _SIMILAR = 2e-3, 0.03
 Numbers = tuple[float, ...]
 
 
@@ -60,14 +61,18 @@ KNOWN_BYTES: tuple[tuple[Numbers, Numbers], ...] = (
 FACTORS = (1 / 255, 1.0, 1 / 256, 1 / 127.5, 1 / 128, 1 / 65535, 255.0, 1 / 255**2)
 
 
-def express(tone: Tone, like: Scaling | None = None) -> Scaling:
-    """Return a tone in words: those of `like` as far as they fit, then numbers in wide use."""
+def express(tone: Tone, like: Scaling | None = None, exact: bool = True) -> Scaling:
+    """Return a tone in words: those of `like` as far as they fit, then numbers in wide use.
+
+    exact: the tone is that of a recipe that reproduces the tensor.
+    """
+    same = _SAME if exact else _SIMILAR
     zero, unit = -tone.offset / tone.gain, 1 / tone.gain  # in bytes: what maps to 0, and one unit
     if like is not None:
-        found = _as(like, zero, unit, tone.order)
+        found = _as(like, zero, unit, tone.order, same)
         if found is not None:
             return found
-    found = _known(zero, unit, tone.order, like)
+    found = _known(zero, unit, tone.order, like, same)
     if found is not None:
         return found
     factor = like.factor if like is not None else _factor(unit)
@@ -101,7 +106,9 @@ def scaling_of(steps: Iterable[Step], order: tuple[int, ...]) -> Scaling | None:
     )
 
 
-def _as(like: Scaling, zero: Array, unit: Array, order: tuple[int, ...]) -> Scaling | None:
+def _as(
+    like: Scaling, zero: Array, unit: Array, order: tuple[int, ...], same: float
+) -> Scaling | None:
     """Return the scaling of `like` with another factor, or another gain behind it."""
     for by_colour in (False, True):
         places = list(order) if by_colour else list(range(len(order)))
@@ -110,23 +117,25 @@ def _as(like: Scaling, zero: Array, unit: Array, order: tuple[int, ...]) -> Scal
         mean, std = np.asarray(like.mean)[places], np.asarray(like.std)[places]
         factors = std / unit
         factor = float(np.median(factors))
-        if _close(factors, factor) and _close(zero * factor, mean, std):
+        if _close(factors, factor, same) and _close(zero * factor, mean, same, std):
             return Scaling(_snapped(factor), tuple(mean), tuple(std), like.after, by_colour)
         gains = std / (unit * like.factor)
         gain = float(np.median(gains))
-        if _close(zero * like.factor, mean, std) and _close(gains, gain) and _is_factor(gain):
-            return Scaling(like.factor, tuple(mean), tuple(std), gain, by_colour)
+        matches = _close(zero * like.factor, mean, same, std) and _close(gains, gain, same)
+        if matches and _is_factor(gain):
+            return Scaling(like.factor, tuple(mean), tuple(std), _snapped(gain), by_colour)
     return None
 
 
 def _known(
-    zero: Array, unit: Array, order: tuple[int, ...], like: Scaling | None
+    zero: Array, unit: Array, order: tuple[int, ...], like: Scaling | None, same: float
 ) -> Scaling | None:
     for factor, (mean, std) in _candidates(like):
         for by_colour in (False, True):
             places = list(order) if by_colour else list(range(len(order)))
             means, stds = np.resize(mean, 3)[places], np.resize(std, 3)[places]
-            if _close(unit * factor, stds) and _close(zero * factor, means, stds):
+            near = _close(unit * factor, stds, same)
+            if near and _close(zero * factor, means, same, stds):
                 return Scaling(factor, tuple(means), tuple(stds), by_colour=by_colour)
     return None
 
@@ -140,12 +149,14 @@ def _candidates(like: Scaling | None) -> Iterator[tuple[float, tuple[Numbers, Nu
 
 def _factor(unit: Array) -> float:
     """Return the factor that is likely where nothing known fits: 1 where bytes were kept."""
-    return 1.0 if _close(unit, 1.0) else 1 / 255
+    return 1.0 if _close(unit, 1.0, _SAME) else 1 / 255
 
 
-def _close(numbers: Array, wanted: Array | float, scale: Array | float | None = None) -> bool:
+def _close(
+    numbers: Array, wanted: Array | float, same: float, scale: Array | float | None = None
+) -> bool:
     size = np.abs(wanted) if scale is None else np.maximum(np.abs(wanted), np.abs(scale))
-    return bool(np.all(np.abs(numbers - wanted) <= _SAME * size))
+    return bool(np.all(np.abs(numbers - wanted) <= same * size))
 
 
 def _is_factor(gain: float) -> bool:
@@ -153,7 +164,8 @@ def _is_factor(gain: float) -> bool:
 
 
 def _snapped(factor: float) -> float:
-    near = [f for f in FACTORS if abs(factor / f - 1) < _SAME / 2]
+    known = {k for f in FACTORS for k in (f, 1 / f)}
+    near = [f for f in known if abs(factor / f - 1) < _SAME / 2]
     return min(near, key=lambda f: abs(f - factor)) if near else float(f"{factor:.7g}")
 
 

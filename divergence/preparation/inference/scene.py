@@ -11,15 +11,16 @@ from divergence.preparation.inference.borders import Box
 from divergence.preparation.inference.recipe import Parts, Trial
 from divergence.preparation.inference.tone import Tone, fit_tone, levels
 from divergence.preparation.picture import Picture
-from divergence.preparation.steps import Crop, Gamma, Pad, Resize, Step
+from divergence.preparation.steps import Crop, Curve, Gamma, Pad, Resize, Step
 from divergence.records import Array
 
 # Pixels at a border that a resize blends: the support of lanczos in OpenCV and Pillow.
 _BLENDED = 5
 # Rendered pictures that are kept for the next trial: prefixes are shared by most of them.
 _KEPT = 12
-# Floating-point libraries agree to about 1e-4 grey levels; half a level is a rounded byte.
-EXACT_LEVELS = 0.02
+# Libraries that resize floats agree to about 1e-3 grey levels; half a level is a rounded byte.
+# One library repeats itself exactly.
+EXACT_LEVELS, CERTAIN_LEVELS = 0.02, 1e-5
 # Pixels that a trial is judged by.
 _PIXELS = 40_000
 
@@ -27,9 +28,15 @@ _PIXELS = 40_000
 class Scene:
     """Renders steps from one decoded picture and compares the result with one target."""
 
-    def __init__(self, target: Array, source: Picture, epsilon: float) -> None:
-        """Take the target's planes (C, H, W) and the machine epsilon of the tensor's dtype."""
-        self.target, self.source = target, source
+    def __init__(
+        self, target: Array, source: Picture, epsilon: float, usual: Tone | None = None
+    ) -> None:
+        """Take the target's planes (C, H, W) and the machine epsilon of the tensor's dtype.
+
+        usual: the tone that the tensor would have if nothing had happened to its values.
+        """
+        self.target, self.source, self.usual = target, source, usual
+        # Greatest rounding step of each channel's values.
         self._rounding = np.abs(target).max(axis=(1, 2)) * epsilon
         self._kept: OrderedDict[tuple[Step, ...], Picture] = OrderedDict()
 
@@ -75,9 +82,9 @@ class Scene:
             made = self._filled(filled.steps(), made, value)
         return None if made is None else self._judge(filled, tone, made, full)
 
-    def bound(self, tone: Tone) -> float:
+    def _rounding_levels(self, tone: Tone) -> float:
         """Return the distance in grey levels that the tensor's own rounding explains."""
-        return float(EXACT_LEVELS + 2 * (self._rounding / np.abs(tone.gain)).max())
+        return float(2 * (self._rounding / np.abs(tone.gain)).max())
 
     @property
     def _source_size(self) -> tuple[int, int]:
@@ -98,7 +105,9 @@ class Scene:
             made = np.repeat(made.mean(axis=0, keepdims=True), target.shape[0], axis=0)
         distance = np.abs(levels(target - tone.apply(made), tone))
         worst, rms = float(distance.max()), float(np.sqrt(np.mean(distance**2)))
-        return Trial(parts, tone, rms, worst, worst <= self.bound(tone))
+        rounding = self._rounding_levels(tone)
+        exact, certain = worst <= EXACT_LEVELS + rounding, worst <= CERTAIN_LEVELS + rounding
+        return Trial(parts, tone, rms, worst, exact, certain)
 
     def _border_value(self, tone: Tone, steps: tuple[Step, ...]) -> tuple[float, ...] | str:
         """Return the border's value in the picture's units, "edge" where it is not flat."""
@@ -131,7 +140,7 @@ class Scene:
 def _trailing(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps behind the border that change values alone."""
     last = max((i for i, step in enumerate(steps) if isinstance(step, Pad)), default=-1)
-    return tuple(step for step in steps[last + 1 :] if isinstance(step, Gamma))
+    return tuple(step for step in steps[last + 1 :] if isinstance(step, Gamma | Curve))
 
 
 def _before(curves: tuple[Step, ...], values: Array) -> Array:
@@ -142,7 +151,7 @@ def _before(curves: tuple[Step, ...], values: Array) -> Array:
     for curve in curves:
         ramp = curve.apply(ramp)
     table = ramp.values.ravel().astype(np.float64)
-    return np.abs(table[None, :] - values[:, None]).argmin(axis=1).astype(np.float64)
+    return np.asarray(np.abs(table[None, :] - values[:, None]).argmin(axis=1), dtype=np.float64)
 
 
 def _tidy(values: Array) -> Array:

@@ -27,7 +27,7 @@ RECOGNISED = 0.8
 # The way a picture stands is doubted only when another fits clearly better.
 _CLEARLY = 0.02
 # Geometries that are tried with the whole bank: those not much worse than the best.
-_FINALISTS, _NEARLY = 4, 2.5
+_FINALISTS, _NEARLY = 5, 2.5
 _NUDGES = 12
 
 
@@ -50,12 +50,22 @@ def find_recipe(tensor: Array, picture: Picture, prior: Recipe | None = None) ->
     if placed is None:
         return None
     turned = Turn(placed.turn).apply(picture) if placed.turn else picture
-    scene = Scene(placed.reading.planes(tensor), turned, epsilon(tensor))
-    first = (prior.parts.kernel,) if prior is not None and prior.parts.kernel else ()
+    usual = prior.tone if prior is not None else None
+    scene = Scene(placed.reading.planes(tensor), turned, epsilon(tensor), usual)
+    first = _preferred(prior)
     trial = _search(scene, _shapes(scene, placed, prior), first)
     if trial is None:
         return None
     return Recipe(placed.turn, trial, placed.reading, str(tensor.dtype))
+
+
+def _preferred(prior: Recipe | None) -> tuple[Kernel, ...]:
+    """Return the prior's kernel, as it is and with its result rounded otherwise."""
+    kernel = prior.parts.kernel if prior is not None else None
+    if kernel is None:
+        return ()
+    roundings = dict.fromkeys((kernel.rounding, "bytes", "none"))
+    return tuple(replace(kernel, rounding=rounding) for rounding in roundings)
 
 
 def epsilon(tensor: Array) -> float:
@@ -123,8 +133,10 @@ def _search(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> 
     finalists = _finalists(scene, shapes, first)
     for geometry in finalists:
         best = nearest(best, best_kernel(scene, Parts(geometry), first))
-        if best is not None and best.exact:
+        if best is not None and best.certain:
             return best
+    if best is not None and best.exact:
+        return best
     for geometry in finalists:
         best = nearest(best, _nudged(scene, geometry, first))
         if best is not None and best.exact:
@@ -139,10 +151,10 @@ def _search(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> 
 
 def _finalists(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> list[Geometry]:
     """Return the geometries that come nearest, one of each kind, with the kernels of the sketch."""
-    best: dict[tuple[type[Step], ...], tuple[float, Geometry]] = {}
+    best: dict[tuple[str, ...], tuple[float, Geometry]] = {}
     for geometry in shapes:
         trial = _sketched(scene, geometry, first)
-        kind = tuple(type(step) for step in geometry)
+        kind = tuple(_kind(step) for step in geometry)
         if trial is not None and (kind not in best or trial.rms < best[kind][0]):
             best[kind] = (trial.rms, geometry)
     ranked = sorted(best.values(), key=lambda pair: pair[0])
@@ -150,8 +162,14 @@ def _finalists(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) 
     return [geometry for rms, geometry in ranked[:_FINALISTS] if rms <= bound]
 
 
+def _kind(step: Step) -> str:
+    """Return the step's word; a place in pixels is another kind than a named one."""
+    place = getattr(step, "at", "")
+    return step.word if isinstance(place, str) else f"{step.word} somewhere"
+
+
 def _sketched(scene: Scene, geometry: Geometry, first: tuple[Kernel, ...]) -> Trial | None:
-    kernels = dict.fromkeys((*first, *sketch()))
+    kernels = dict.fromkeys((*first[:1], *sketch()))
     return nearest(*(scene.attempt(Parts(geometry, kernel)) for kernel in kernels))
 
 

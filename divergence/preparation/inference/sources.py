@@ -52,7 +52,7 @@ def from_tensor(tensor: Array, reading: Reading, scaling: Scaling | None = None)
     tone = tone_of(scaling, order)
     values = np.moveaxis(tone.undo(planes), 0, 2).astype(np.float32)
     colours = {1: "L", 4: "RGBA"}.get(len(planes), "RGB")
-    trial = Trial(Parts(()), tone, rms=0.0, worst=0.0, exact=True)
+    trial = Trial(Parts(()), tone, rms=0.0, worst=0.0, exact=True, certain=True)
     recipe = Recipe(None, trial, reading, str(tensor.dtype))
     return Side(recipe, scaling, Source(Picture(values, "HWC", colours)))
 

@@ -3,6 +3,7 @@
 from divergence.preparation.steps.channels import Channels
 from divergence.preparation.steps.contract import Step
 from divergence.preparation.steps.crop import Crop
+from divergence.preparation.steps.curve import Curve
 from divergence.preparation.steps.decode import Decode
 from divergence.preparation.steps.dtype import DType
 from divergence.preparation.steps.gamma import Gamma
@@ -26,6 +27,7 @@ STEPS: tuple[type[Step], ...] = (
     DType,
     Turn,
     Gamma,
+    Curve,
     Jpeg,
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "STEPS",
     "Channels",
     "Crop",
+    "Curve",
     "DType",
     "Decode",
     "Gamma",

@@ -4,8 +4,8 @@ Each has `improve(scene, trial, first)`: the trial with its steps added where th
 result clearly nearer to the tensor, the trial as it was otherwise.
 """
 
-from divergence.preparation.inference.values import gamma, jpeg
+from divergence.preparation.inference.values import curve, gamma, jpeg
 
-FAMILIES = (gamma, jpeg)
+FAMILIES = (gamma, curve, jpeg)
 
 __all__ = ["FAMILIES"]

@@ -19,6 +19,7 @@ WORTH = 0.85
 _MOST_LEVELS = 25.0
 _QUALITIES = (95, 85, 75, 60, 45, 30, 15)
 _REACH = 6
+_USUAL = tuple(range(95, 5, -5))
 # Kernels that are tried along with each quality.
 _KERNELS = 3
 _Place = Callable[[Parts, int], Parts]
@@ -36,15 +37,20 @@ def improve(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> Trial:
     """Return the trial with a compression where one brings it clearly nearer."""
     if trial.rms > _MOST_LEVELS:
         return trial
-    shapes = _shapes(scene, trial, first)
-    best = trial
-    for place in (_after, _before):
-        best = nearest(best, _search(scene, shapes, place)) or best
-        if best.exact:
+    best, shapes = trial, _shapes(scene, trial, first)
+    # The kernel was found without the compression, and the quality with that kernel.
+    for _ in range(2):
+        for place in (_after, _before):
+            best = nearest(best, _search(scene, shapes, place)) or best
+            if best.exact:
+                return best
+        if best.rms > WORTH * trial.rms:
+            return trial
+        best = nearest(best, best_kernel(scene, best.parts, first)) or best
+        if best.exact or best.parts.kernel in [shape.kernel for shape in shapes]:
             return best
-    if best.rms > WORTH * trial.rms:
-        return trial
-    return nearest(best, best_kernel(scene, best.parts, first)) or best
+        shapes = [replace(trial.parts, kernel=best.parts.kernel)]
+    return best
 
 
 def _shapes(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> list[Parts]:
@@ -62,12 +68,14 @@ def _shapes(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> list[Parts
 
 
 def _search(scene: Scene, shapes: list[Parts], place: _Place) -> Trial | None:
-    """Return the best quality in one place, for each kernel around the one that it suggests."""
+    """Return the best quality in one place: for each kernel the usual ones and those suggested."""
     best: Trial | None = None
     for parts in shapes:
         middle = _suggested(scene, parts, place)
-        around = range(max(1, middle - _REACH), min(100, middle + _REACH) + 1)
-        for quality in sorted(around, key=lambda q: abs(q - middle)):
+        near = sorted(range(middle - _REACH, middle + _REACH + 1), key=lambda q: abs(q - middle))
+        for quality in dict.fromkeys((*near, *_USUAL)):
+            if not 1 <= quality <= 100:
+                continue
             best = nearest(best, scene.attempt(place(parts, quality)))
             if best is not None and best.exact:
                 return confirmed(scene, best)
@@ -78,7 +86,8 @@ def _suggested(scene: Scene, parts: Parts, place: _Place) -> int:
     """Return the quality that moves values about as far as the tensor is off.
 
     With the right kernel, the tensor is as far from the uncompressed picture as the compressed
-    one is, and that distance falls as the quality grows.
+    one is, and that distance falls as the quality grows; not quite where the image was a JPEG
+    before, hence the usual qualities are tried as well.
     """
     plain, trial = scene.planes(parts.steps()), scene.attempt(parts)
     if plain is None or trial is None:
