@@ -1,0 +1,73 @@
+"""postprocess.layout: a transposed or reordered head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+
+import numpy as np
+
+from divergence.postprocess.relation import Relation
+from divergence.postprocess.slices import matched_order, meaning
+from divergence.records import Array, Evidence
+
+CAUSE = "postprocess.layout"
+MOST_AXES = 5
+
+
+def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
+    """Yield permutations of axes, other groupings, and orders of channels that fit the shapes."""
+    yield from _transposed(reference, candidate)
+    if reference.size == candidate.size and reference.shape != candidate.shape:
+        yield _relation(
+            f"the candidate groups {list(reference.shape)} as {list(candidate.shape)}",
+            f"reshape the reference to {list(candidate.shape)}",
+            lambda value: value.reshape(candidate.shape),
+            {"reshape": list(candidate.shape)},
+        )
+    if reference.shape == candidate.shape:
+        yield from _reordered(reference, candidate)
+
+
+def _transposed(reference: Array, candidate: Array) -> Iterator[Relation]:
+    if not 2 <= reference.ndim <= MOST_AXES or reference.ndim != candidate.ndim:
+        return
+    own = tuple(range(reference.ndim))
+    for axes in permutations(own):
+        if axes != own and tuple(reference.shape[a] for a in axes) == candidate.shape:
+            yield _relation(
+                f"the candidate's axes are the reference's in the order {list(axes)}",
+                f"permute the reference's axes by {list(axes)}",
+                lambda value, axes=axes: value.transpose(axes),
+                {"permutation": list(axes)},
+            )
+
+
+def _reordered(reference: Array, candidate: Array) -> Iterator[Relation]:
+    for axis in range(reference.ndim):
+        if meaning(reference.shape, axis) != "channels":
+            continue
+        order = matched_order(reference, candidate, axis)
+        if order is not None:
+            yield _relation(
+                f"the channels on axis {axis} come in another order",
+                f"reorder axis {axis} of the reference",
+                lambda value, order=order, axis=axis: np.take(value, order, axis),
+                {"axis": axis, "order": order},
+            )
+
+
+def _relation(
+    explanation: str, action: str, change: object, parameters: dict[str, int | Sequence[int]]
+) -> Relation:
+    assert callable(change)
+    name, value = next(reversed(parameters.items()))
+    return Relation(
+        CAUSE,
+        explanation,
+        action,
+        on_reference=lambda v: np.asarray(change(v)),
+        evidence=(Evidence(name, "as it is", value),),
+        remedy="Bring the output into the reference's layout before it is decoded.",
+        parameters=parameters,
+    )
