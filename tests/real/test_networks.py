@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from divergence.options import OPTIMIZATIONS
 from tests.real.measure import measure
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
@@ -40,12 +39,3 @@ def test_silero_vad_as_shipped_is_clean(sample, row, file):
     row("silero_vad", file, figures)
     assert figures.status in ("identical", "rounding"), figures.sentence
     assert figures.observer_effect == 0
-
-
-@pytest.mark.parametrize("level", OPTIMIZATIONS)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_being_watched_changes_no_bit_at_any_level(sample, name, level):
-    options = {"optimization": level, "floor": False, "diagnose": False}
-    figures = measure(sample(name), "torchscript", **options)
-    assert figures.observer_effect == 0
-    assert figures.pairs > 0
