@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "divergence"
 # Left to right as a trace flows; a module imports from its own step and those before it.
 FLOW = (
     ("errors", "records", "progress", "imports"),
+    ("clock",),
     ("options",),
     ("preparation",),
     ("capture",),
@@ -23,6 +24,7 @@ FLOW = (
     ("diagnose",),
     ("postprocess",),
     ("report",),
+    ("result",),
     ("trace",),
     ("__init__", "demo"),
     ("cli", "__main__"),

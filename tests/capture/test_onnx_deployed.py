@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx_graphs import X, call, graph, shown
+from tests.capture.onnx_graphs import X, call, graph, shown
 
 from divergence.capture.onnx_runner import OnnxRunner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
-from onnx_graphs import BRANCHES, X, call, graph, shown
+from tests.capture.onnx_graphs import BRANCHES, X, call, graph, shown
 
 from divergence.capture.onnx_graph import segment
 from divergence.capture.onnx_runner import OnnxRunner

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from onnx_graphs import call, shown
+from tests.capture.onnx_graphs import call, shown
 
 from divergence.capture.onnx_runner import OnnxRunner
 

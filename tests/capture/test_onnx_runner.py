@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from onnx import ModelProto, save_model
-from onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, X, call, graph, shown
+from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, X, call, graph, shown
 
 from divergence.capture import observers
 from divergence.capture.onnx_runner import OnnxRunner
