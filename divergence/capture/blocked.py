@@ -82,6 +82,12 @@ def _channels(name: str, wiring: Wiring, types: Mapping[str, ValueType]) -> int 
     return sum(c for c in found if c) if all(found) else None
 
 
+def _acts_as(node: NodeProto) -> tuple[str, str]:
+    """Return a node's operator, and the activation that is fused into it."""
+    fused = (a.s.decode() for a in node.attribute if a.name == "activation")
+    return node.op_type, next(fused, "")
+
+
 class _Tracker:
     """Walks the rewritten graph in order; `names` maps its values to those of the file."""
 
@@ -120,7 +126,7 @@ class _Tracker:
             return self._other_node(node, 0)
         if len(node.input) > 3 and node.input[3]:
             name = self._addition(name, node.input[3])
-        activation = next((a.s.decode() for a in node.attribute if a.name == "activation"), "")
+        activation = _acts_as(node)[1]
         return self._activation(name, activation) if activation else name
 
     def _addition(self, name: str | None, other: str) -> str | None:
@@ -131,7 +137,7 @@ class _Tracker:
         return None
 
     def _activation(self, name: str | None, op: str) -> str | None:
-        if name is None or self.wiring.producers[name][1].op_type == op:
+        if name is None or op in _acts_as(self.wiring.producers[name][1]):
             return name
         made = [str(n.output[0]) for n in self._readers(name) if n.op_type == op]
         return made[0] if len(made) == 1 else None

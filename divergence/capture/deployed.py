@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from divergence.capture import channels_last
 from divergence.capture.blocked import WIDENED, Place, follow
+from divergence.capture.blocked_file import blocked_values
 from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
 from divergence.capture.onnx_graph import Wiring, wire
 from divergence.capture.onnx_session import Session, Settings
@@ -47,6 +48,7 @@ def as_given(file: OnnxFile) -> Deployed:
     """Return the file's own graph, each value in its place."""
     places: dict[str, Place] = {}
     _kept(file.model.graph, file.model.graph, "", places)
+    _mark_blocked(file.model.graph, places)
     return Deployed(file.model, file.weights, places, wire(file.model.graph))
 
 
@@ -109,6 +111,7 @@ def _located(
     """
     places: dict[str, Place] = {}
     _kept(own.graph, other.graph, "", places)
+    _mark_blocked(own.graph, places)
     places.update(follow(wiring, other.graph, places, types))
     if plain is not None:
         turned = channels_last.follow(other.graph, plain.graph, types)
@@ -136,6 +139,13 @@ def _kept(own: GraphProto, other: GraphProto, prefix: str, places: dict[str, Pla
     for node, branch, body, twin in twins(own, other):
         if twin is not None:
             _kept(body, twin, f"{prefix}{node.name}/{branch}/", places)
+
+
+def _mark_blocked(own: GraphProto, places: dict[str, Place]) -> None:
+    """Note the channels of values that the user's own file has in blocked layout."""
+    for name, channels in blocked_values(own).items():
+        if name in places:
+            places[name] = replace(places[name], channels=channels)
 
 
 def twins(

@@ -10,18 +10,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from divergence.capture.blocked_file import blocked_values
 from divergence.capture.onnx_file import OnnxFile
 from divergence.capture.onnx_graph import between, wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.runner import Probe
-from divergence.capture.surgery import prune
+from divergence.capture.surgery import BLOCKED, prune
 from divergence.records import Array
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 # Mark of a boundary's own result, beside the fed value that has its name.
 _OWN = "divergence:own:"
+# Marks of values whose layout is changed on the way in and out: they are blocked in the file.
+_FED, _OUT = "divergence:fed:", "divergence:out:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,10 @@ class FedWindow:
         Raises:
             CaptureError: the runtime fails.
         """
+        given = [(name, feeds[name]) for name in self.inputs]
         session = Session(self._model(), self._settings, self._file.weights)
-        values = session.run({name: feeds[name] for name in self.inputs})
+        fed = {_FED + name if _FED + name in session.inputs else name: v for name, v in given}
+        values = session.run(fed)
         values.reverse()
         for name in self.ends:
             value = values.pop()
@@ -139,25 +144,48 @@ def _first(node: NodeProto) -> str:
 
 def _cut(graph: GraphProto, window: FedWindow, elements: Mapping[str, int]) -> None:
     """Reduce a graph to a window: boundaries become inputs, own results outputs."""
+    blocked = blocked_values(graph)
     kept = set(window.nodes)
     nodes = [node for node in graph.node if node.name in kept]
-    renamed = {*window.inputs, *window.ends}
     for node in nodes:
-        outputs = [_OWN + name if name in renamed else name for name in node.output]
-        del node.output[:]
-        node.output.extend(outputs)
+        _rename_outputs(node, {*window.inputs, *window.ends})
     declared = {value.name: value for value in graph.input}
-    fed = [declared.get(name) for name in window.inputs]
-    del graph.node[:], graph.output[:], graph.value_info[:]
-    graph.node.extend(nodes)
-    del graph.input[:]
-    for name, value in zip(window.inputs, fed, strict=True):
-        if value is not None:
-            graph.input.add().CopyFrom(value)
-        else:
-            entry = graph.input.add()
-            entry.name = name
-            entry.type.tensor_type.elem_type = elements[name]
+    inputs = [_input(declared.get(n), n, n in blocked, elements) for n in window.inputs]
+    before = [_layout("ReorderInput", _FED + n, n) for n in window.inputs if n in blocked]
+    behind = [
+        _layout("ReorderOutput", _OWN + name, _OUT + name, channels=blocked[name])
+        for name in window.ends
+        if name in blocked
+    ]
+    del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
+    graph.node.extend([*before, *nodes, *behind])
+    graph.input.extend(inputs)
     for name in window.ends:
-        graph.output.add().name = _OWN + name
+        graph.output.add().name = (_OUT if name in blocked else _OWN) + name
     prune(graph)
+
+
+def _rename_outputs(node: NodeProto, boundaries: Collection[str]) -> None:
+    outputs = [_OWN + name if name in boundaries else name for name in node.output]
+    del node.output[:]
+    node.output.extend(outputs)
+
+
+def _input(
+    declared: ValueInfoProto | None, name: str, blocked: bool, elements: Mapping[str, int]
+) -> ValueInfoProto:
+    from onnx import helper
+
+    if declared is not None:
+        return declared
+    kind = helper.make_tensor_type_proto(elements[name], None)
+    return helper.make_value_info(_FED + name if blocked else name, kind)
+
+
+def _layout(op: str, source: str, target: str, channels: int | None = None) -> NodeProto:
+    from onnx import helper
+
+    node = helper.make_node(op, [source], [target], domain=BLOCKED)
+    if channels is not None:
+        node.attribute.append(helper.make_attribute("channels", channels))
+    return node

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from divergence.capture import observers
 from divergence.capture.batches import Batches
+from divergence.capture.blocked_file import blocked_values
 from divergence.capture.deployed import Deployed, as_given, optimized
 from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
@@ -135,8 +136,11 @@ class OnnxRunner:
         the boundaries and inputs. memory: in bytes, that of the runner by default.
         The file's own graph is used, without optimisation.
         """
+        from onnx import TensorProto
+
         known = {site.name: element_of(site.dtype) for site in self._known().program.sites}
         made = [name for name in boundaries if name in known]
+        known.update(dict.fromkeys(blocked_values(self.file.model.graph), TensorProto.FLOAT))
         unknown = [name for name in made if not known[name]]
         known.update(asked(self.file.model, self.file.weights, unknown, self._as_is))
         bound = self.memory if memory is None else memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tests.capture.onnx_graphs import X, call, graph, shown
@@ -171,3 +172,50 @@ def test_a_value_folded_into_a_constant_says_so():
       { s = Shape(x)  r = Gather(s, i)  y = Reshape(x, r) }""")
     reasons = {e.site: e.reason for e in OnnxRunner(model).program(call(x=X)).unobservable}
     assert reasons["r"] == "ONNX Runtime folded it into a constant"
+
+
+def _optimized(tmp_path, level):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    options.optimized_model_filepath = str(tmp_path / "saved.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(convolutional((1, 3, 12, 12)).SerializeToString(), options)
+    return tmp_path / "saved.onnx"
+
+
+@pytest.mark.parametrize("level", ["ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"])
+def test_a_file_that_the_runtime_optimised_and_saved_shows_plain_values(tmp_path, level):
+    given = call(x=IMAGE)
+    path = _optimized(tmp_path, level)
+    original = shown(OnnxRunner(convolutional()), given)
+    for optimization in ("none", "deployed"):
+        values = shown(OnnxRunner(path, optimization=optimization), given)
+        assert len(values) >= len(original)
+        for name, value in original.items():
+            twins = [v for v in values.values() if v.shape == value.shape]
+            assert any(np.allclose(v, value, rtol=1e-4, atol=1e-5) for v in twins), name
+
+
+def test_values_that_the_file_has_in_blocked_layout_are_fed_and_given_plain(tmp_path):
+    runner = OnnxRunner(_optimized(tmp_path, "ORT_ENABLE_ALL"), optimization="none")
+    given = call(x=IMAGE)
+    values = shown(runner, given)
+    (window,) = runner.fed_windows(list(values), {})
+    found = {}
+    feeds = {name: values[name] for name in window.inputs}
+    window.run(feeds, lambda site, value, exact=None: found.__setitem__(site, value))
+    assert found.keys() == values.keys() - {"x"}
+    for name, value in found.items():
+        assert np.array_equal(value, values[name]), name
+
+
+@pytest.mark.parametrize("level", ["extended", "deployed"])
+def test_nodes_without_names_are_followed_all_the_same(level):
+    model, given = convolutional(), call(x=IMAGE)
+    named = OnnxRunner(model, optimization=level)
+    expected = {entry.site for entry in named.program(given).unobservable}
+    for node in model.graph.node:
+        node.name = ""
+    runner = OnnxRunner(model, optimization=level)
+    assert {entry.site for entry in runner.program(given).unobservable} == expected
+    assert np.array_equal(shown(runner, given)["y"], named.untouched(given)[0])
