@@ -6,9 +6,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tests.capture.onnx_graphs import X, call, graph, shown
 
 from divergence.capture.onnx_runner import OnnxRunner
+from tests.capture.onnx_graphs import X, call, graph, shown
 
 IMAGE = np.random.default_rng(0).standard_normal((1, 3, 12, 12)).astype(np.float32)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
-from tests.capture.onnx_graphs import BRANCHES, X, call, graph, shown
 
 from divergence.capture.onnx_graph import segment
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.errors import CaptureError, LoadError
+from tests.capture.onnx_graphs import BRANCHES, X, call, graph, shown
 
 CHAIN = """chain (float[2,3] x) => (float[2,3] y, float[2,3] z) <float[3] w = {1, 2, 3}> {
   [n1] a = Mul(x, w)  [n2] b = Exp(a)  [n3] c = Add(b, x)  [n4] d = Neg(c)

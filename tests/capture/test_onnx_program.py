@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save_model
-from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, graph
 
 from divergence.capture.onnx_file import read_onnx
 from divergence.capture.onnx_program import onnx_program
 from divergence.errors import LoadError
+from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, graph
 
 
 def sites(model, shapes=None):

@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from tests.capture.onnx_graphs import call, shown
 
 from divergence.capture.onnx_runner import OnnxRunner
+from tests.capture.onnx_graphs import call, shown
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 

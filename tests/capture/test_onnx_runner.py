@@ -12,11 +12,11 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from onnx import ModelProto, save_model
-from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, X, call, graph, shown
 
 from divergence.capture import observers
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.errors import CaptureError, InputError, LoadError
+from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, X, call, graph, shown
 
 LEVELS = ("none", "basic", "extended", "all", "deployed")
 WAYS = ("observers", "outputs")
