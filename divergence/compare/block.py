@@ -191,7 +191,7 @@ def dot(first: Float64, second: Float64) -> Sum:
     """
     runs = range(0, first.size, 8192)
     total = float(sum(np.dot(first[i : i + 8192], second[i : i + 8192]) for i in runs))
-    if 1e-290 < abs(total) < np.inf or not (first.any() and second.any()):
+    if 1e-290 < abs(total) < 1e290 or not (first.any() and second.any()):
         return total
     wide = np.dot(first.astype(np.longdouble), second.astype(np.longdouble))
     return np.longdouble(wide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,13 @@ class Metric:
     finish: Callable[[Sequence[Any]], float]
 
 
-def total(partials: Sequence[Sum]) -> np.longdouble:
-    """Return the sum of the blocks' figures in the platform's widest type."""
+def total(partials: Sequence[Sum]) -> Sum:
+    """Return the sum of the blocks' figures, without rounding on the way."""
+    if all(isinstance(partial, float | int) for partial in partials):
+        return math.fsum(partials)
     return np.longdouble(np.sum(np.array(partials, np.longdouble)))
 
 
 def greatest(partials: Sequence[float]) -> float:
     """Return the greatest of the blocks' figures, without those that have none (NaN)."""
-    return float(np.fmax.reduce(np.array(partials, np.float64)))
+    return max((partial for partial in partials if not math.isnan(partial)), default=math.nan)
