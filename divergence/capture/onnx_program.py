@@ -28,7 +28,6 @@ _TURN = "divergence:turn"
 OUTPUT_INDEX = "divergence.output"
 BODY = "divergence.body"
 METADATA = "pkg.torch.onnx."
-_COPIES = frozenset({"Identity"})
 
 
 def onnx_program(
@@ -121,7 +120,7 @@ class _Reader:
                         inputs=tuple(sources) + inner.get(number, ()),
                         weights=tuple(name for name in read if name in self.weights),
                         attributes={**site.attributes, **extra},
-                        alias_of=self._alias(node, sources),
+                        alias_of=_alias(node, number, sources),
                         constant=constant,
                     )
                 )
@@ -163,10 +162,6 @@ class _Reader:
         for weight in folded(node, produced, given, self.types, self.opsets):
             self.weights[weight.name] = weight
 
-    def _alias(self, node: NodeProto, sources: Sequence[str]) -> str | None:
-        copies = node.op_type in _COPIES and node.domain in ("", "ai.onnx")
-        return sources[0] if copies and sources else None
-
     def _site(self, node: NodeProto, prefix: str) -> Site:
         metadata = {entry.key: entry.value for entry in node.metadata_props}
         scope = metadata_scope(metadata)
@@ -190,6 +185,14 @@ class _Reader:
 
     def _add(self, site: Site) -> None:
         self.sites.append(replace(site, order=len(self.sites)))
+
+
+def _alias(node: NodeProto, output: int, sources: Sequence[str]) -> str | None:
+    """Return the value that a node passes on as it is; a Dropout does so unless it trains."""
+    copies = node.op_type == "Identity" or (node.op_type == "Dropout" and len(node.input) < 3)
+    if not copies or output or node.domain not in ("", "ai.onnx"):
+        return None
+    return sources[0] if sources else None
 
 
 def _is_pure(node: NodeProto) -> bool:

@@ -56,7 +56,10 @@ def plan(
     """
     groups = _same_values(program.sites)
     sites = {site.name: site for site in program.sites}
-    places = {root: _place(names, graph.places) for root, names in groups.items()}
+    places = {
+        root: None if sites[root].kind == "input" else _place(names, graph.places)
+        for root, names in groups.items()
+    }
     found = [_tap(sites[root], place) for root, place in places.items() if place is not None]
     taps, hidden = [], {}
     for tap in _typed(found, graph, settings):

@@ -62,6 +62,12 @@ def test_a_copy_is_an_alias():
     )
     assert found["b"].alias_of == "a"
     assert found["a"].alias_of is None
+    found = sites(
+        graph("""g (float[2] x) => (float[2] y)
+      { t = Constant<value = bool {1}>()  r = Constant<value = float {0.5}>()
+        a = Abs(x)  b, m = Dropout(a)  c = Dropout(b, r, t)  y = Neg(c) }""")
+    )
+    assert {n: s.alias_of for n, s in found.items() if s.alias_of} == {"b": "a"}
 
 
 def test_other_domains_are_part_of_the_op_and_later_outputs_are_numbered():

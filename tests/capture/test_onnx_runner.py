@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import onnxruntime as ort
 import pytest
-from onnx import ModelProto, save_model
+from onnx import ModelProto, numpy_helper, save_model
 
 from divergence.capture import observers
 from divergence.capture.onnx_runner import OnnxRunner
@@ -103,6 +103,35 @@ def test_only_the_sites_asked_for_are_shown_and_an_alias_under_its_own_name():
         assert list(shown(runner, call(x=X))) == ["x", "a", "y"]
         assert list(shown(runner, call(x=X), {"b", "y"})) == ["b", "y"]
         assert runner.program(call(x=X)).unobservable == ()
+
+
+def test_an_output_that_is_an_input_or_a_constant():
+    model = graph("""g (float[2,3] x) => (float[2,3] y, float[2] k, float[2,3] z)
+      { y = Identity(x)  k = Constant<value = float[2] {1, 2}>()  z = Abs(y) }""")
+    for level in ("none", "deployed"):
+        runner = OnnxRunner(model, optimization=level)
+        assert list(shown(runner, call(x=X))) == ["x", "z"]
+        assert list(shown(runner, call(x=X), {"y"})) == ["y"]
+        y, k, _ = runner.run(call(x=X), lambda site, value, exact=None: None)
+        assert np.array_equal(y, X)
+        assert k.tolist() == [1, 2]
+
+
+def test_weights_that_an_old_file_lists_as_inputs_are_none():
+    model = graph("g (float[2,3] x, float[3,200] w) => (float[2,200] y) { y = MatMul(x, w) }", 11)
+    model.ir_version = 3
+    weight = np.arange(600, dtype=np.float32).reshape(3, 200)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    for level in ("none", "deployed"):
+        runner = OnnxRunner(model, optimization=level)
+        assert [s.name for s in runner.program(call(x=X)).sites] == ["x", "y"]
+        assert np.allclose(shown(runner, call(x=X))["y"], X @ weight)
+
+
+def test_empty_values_are_shown():
+    model = graph("g (float[n,3] x) => (float[n,3] y) { a = Abs(x)  y = Neg(a) }")
+    values = shown(OnnxRunner(model), call(x=np.zeros((0, 3), np.float32)))
+    assert values["a"].shape == (0, 3)
 
 
 def test_a_branch_shows_what_is_taken():
