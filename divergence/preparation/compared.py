@@ -59,9 +59,8 @@ def explain_pictures(
         if moved is not None:
             return Compared((moved,), False, float("nan"), None, None, ())
     if theirs is None:
-        why = "the candidate's picture is not recognised in the " + (
-            "image" if from_picture else "reference's"
-        )
+        what = "image" if from_picture else "reference's"
+        why = f"the candidate's picture is not recognised in the {what}"
         return Compared((), False, float("nan"), None, None, _all_ruled_out(why))
     return _judged(ours, theirs, candidate, from_picture)
 
@@ -116,7 +115,7 @@ def _judged(ours: Side, theirs: Side, candidate: Array, from_picture: bool) -> C
         if before.rms <= _MATTERS * after.rms + after.rounding:
             tried.append(RuledOut(detector.CAUSE, "doing it as the reference makes no difference"))
             continue
-        findings.append(_finding(difference, theirs, before, after, from_picture))
+        findings.append(_finding(difference, ours, theirs, before, after, from_picture))
     if not theirs.recipe.trial.exact:
         findings += _left_over(ours, theirs, candidate, findings, from_picture)
     explained = theirs.recipe.trial.exact and bool(findings)
@@ -155,6 +154,7 @@ def _first_of_batch(tensor: Array, recipe: Recipe) -> Array:
 
 def _finding(
     difference: Difference,
+    ours: Side,
     theirs: Side,
     before: _Distance,
     after: _Distance,
@@ -163,6 +163,7 @@ def _finding(
     parameters = dict(difference.parameters)
     if from_picture:
         parameters["spec"] = to_document(theirs.spec)
+        parameters["reference_spec"] = to_document(ours.spec)
     source = "the image" if from_picture else "the reference's tensor"
     return Finding(
         difference.cause,

@@ -11,6 +11,7 @@ import numpy as np
 
 from divergence.errors import InputError
 from divergence.preparation import compared
+from divergence.preparation.inference.precision import epsilon
 from divergence.preparation.inference.readings import is_picture
 from divergence.preparation.rows import explain_rows, finding
 from divergence.preparation.spec import Spec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Tensor = Any  # an array, a torch tensor, or the path of a .npy file
-# Steps of the coarser type by which the same preparation may differ, computed in another order.
+# Steps of float32 by which the same preparation may differ, computed in another order.
 _ROUNDING_STEPS = 16
 
 
@@ -140,7 +141,8 @@ def _explain_one(
 ) -> Explanation:
     if agree(reference, candidate):
         return Explanation((), same=True, explained=True, residual=0.0)
-    if is_picture(reference.shape) and is_picture(candidate.shape):
+    if _are_pictures(reference, candidate):
+        reference, candidate = _worst_of_batch(reference, candidate)
         found = compared.explain_pictures(reference, candidate, image, reference_spec)
         return Explanation(
             found.findings,
@@ -156,18 +158,38 @@ def _explain_one(
     return Explanation(findings, same=not findings, explained=True, residual=0.0)
 
 
+def _are_pictures(reference: Array, candidate: Array) -> bool:
+    """Say whether both can be read as prepared pictures, one against one."""
+    shapes = reference.shape, candidate.shape
+    if not all(is_picture(shape) for shape in shapes):
+        return False
+    if len(shapes[0]) == len(shapes[1]) == 4 and shapes[0][0] != shapes[1][0]:
+        return False  # batches of other lengths: a matter of rows
+    finite = bool(np.isfinite(reference).all() and np.isfinite(candidate).all())
+    return finite and float(np.ptp(candidate)) > 0 and float(np.ptp(reference)) > 0
+
+
+def _worst_of_batch(reference: Array, candidate: Array) -> tuple[Array, Array]:
+    """Return the picture of a batch that differs most, as a batch of one."""
+    if reference.ndim != 4 or candidate.ndim != 4 or len(reference) == 1:
+        return reference, candidate
+    worst = 0
+    if reference.shape == candidate.shape:
+        distance = np.abs(reference.astype(np.float64) - candidate).reshape(len(reference), -1)
+        worst = int(distance.max(axis=1).argmax())
+    return reference[worst : worst + 1], candidate[worst : worst + 1]
+
+
 def agree(reference: Array, candidate: Array) -> bool:
     """Say whether two inputs are equal, up to the rounding of the coarser floating-point type."""
     if reference.shape != candidate.shape:
         return False
-    types = [array.dtype for array in (reference, candidate) if array.dtype.kind == "f"]
-    if len(types) < 2 and reference.dtype != candidate.dtype:
+    if "f" not in (reference.dtype.kind, candidate.dtype.kind) or reference.size == 0:
         return bool(np.array_equal(reference, candidate))
-    if not types or reference.size == 0:
-        return bool(np.array_equal(reference, candidate))
-    epsilon = max(float(np.finfo(kind).eps) for kind in types)
+    steps = _ROUNDING_STEPS * float(np.finfo(np.float32).eps)
+    steps += 2 * max(epsilon(reference), epsilon(candidate))
     finite = reference[np.isfinite(reference)]
-    bound = _ROUNDING_STEPS * epsilon * float(np.abs(finite).max(initial=0.0))
+    bound = steps * float(np.abs(finite).max(initial=0.0))
     return bool(np.allclose(reference, candidate, rtol=0, atol=bound, equal_nan=True))
 
 

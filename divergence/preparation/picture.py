@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +94,10 @@ def open_image(source: Path | str | Image.Image) -> Image.Image:
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None  # the size is checked below, before a pixel is decoded
     try:
-        image = Image.open(path)
+        with Image.open(path) as header:
+            _bounded(header, f"'{source}'")
+        # From memory, so that no file stays open behind an image that is decoded later.
+        image = Image.open(io.BytesIO(path.read_bytes()))
     except UnidentifiedImageError:
         raise InputError(
             f"'{source}' is not an image that Pillow can read; give a JPEG, PNG, WebP, TIFF or "
@@ -103,7 +107,8 @@ def open_image(source: Path | str | Image.Image) -> Image.Image:
         raise InputError(f"'{source}' cannot be read as an image: {error}.") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    return _bounded(image, f"'{source}'")
+    image.filename = str(source)
+    return image
 
 
 def image_notes(image: Image.Image) -> tuple[str, ...]:

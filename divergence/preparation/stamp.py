@@ -36,6 +36,8 @@ def stamp(model_path: Path | str, spec: Spec, output: Path | str | None = None) 
     for entry in [entry for entry in model.metadata_props if entry.key == KEY]:
         model.metadata_props.remove(entry)
     model.metadata_props.add(key=KEY, value=to_json(spec))
+    if not target.absolute().parent.is_dir():
+        raise OutputError(f"'{target}' cannot be written: there is no folder '{target.parent}'.")
     try:
         if target.resolve().parent != source.resolve().parent:
             _copy_external(model, source.parent, target.parent)

@@ -36,7 +36,7 @@ def find(reference: Side, candidate: Side) -> Difference | None:
     undone = replace(recipe, trial=replace(recipe.trial, tone=tone_of(scaling, order)))
     return Difference(
         CAUSE,
-        {"mean": list(theirs[0]), "std": list(theirs[1])},
+        {"mean": list(theirs[0]), "std": list(theirs[1]), **_map(reference, candidate)},
         (
             Evidence("mean", list(ours[0]), list(theirs[0])),
             Evidence("std", list(ours[1]), list(theirs[1])),
@@ -47,6 +47,18 @@ def find(reference: Side, candidate: Side) -> Difference | None:
         "writes the right preparation into the ONNX file.",
         undone,
     )
+
+
+def _map(reference: Side, candidate: Side) -> dict[str, list[float]]:
+    """Return gain and offset that make the candidate's channels of the reference's."""
+    ours, theirs = reference.recipe.tone, candidate.recipe.tone
+    places = [ours.order.index(colour) for colour in theirs.order]
+    gain = theirs.gain / ours.gain[places]
+    offset = theirs.offset - gain * ours.offset[places]
+    return {
+        "gain": [float(f"{value:.6g}") for value in gain],
+        "offset": [float(f"{value:.6g}") for value in offset],
+    }
 
 
 def _written(scaling: Scaling, order: tuple[int, ...]) -> tuple[list[float], list[float]]:

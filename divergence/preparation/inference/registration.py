@@ -17,6 +17,8 @@ from divergence.records import Array
 
 _COARSE, _FINE = 48, 128
 _SHARES = (1.0, 0.95, 0.9, 0.875, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4)
+# Where in the source a window may lie: the centre first, then sides and corners.
+_PLACES = ((0.5, 0.5), *((row, column) for row in (0.0, 0.5, 1.0) for column in (0.0, 0.5, 1.0)))
 _ITERATIONS = 12
 
 
@@ -44,10 +46,14 @@ def grey(planes: Array) -> Array:
     return np.asarray(((planes - flat.mean(axis=1)[:, None, None]) / spread).mean(axis=0))
 
 
-def coarse(target: Array, source: Array, box: Box) -> Map:
-    """Return the best of the likely maps, at low resolution; target, source: grey (H, W)."""
+def coarse(target: Array, source: Array, box: Box, anywhere: bool = False) -> Map:
+    """Return the best of the likely maps, at low resolution; target, source: grey (H, W).
+
+    anywhere: windows at the source's sides and corners are tried besides those in its centre.
+    """
     view = _View(target, source, box, _COARSE)
-    tried = (_scored(view, start) for start in _starts(target.shape, source.shape, box))
+    places = _PLACES if anywhere else _PLACES[:1]
+    tried = (_scored(view, start) for start in _starts(target.shape, source.shape, box, places))
     return max(tried, key=lambda found: found.score)
 
 
@@ -112,7 +118,10 @@ def _weights(
 
 
 def _starts(
-    target: tuple[int, ...], source: tuple[int, ...], box: Box
+    target: tuple[int, ...],
+    source: tuple[int, ...],
+    box: Box,
+    places: tuple[tuple[float, float], ...],
 ) -> Iterator[tuple[Axis, Axis]]:
     """Yield likely maps: the whole source in the box, letterboxed, cropped by several shares."""
     (rows, columns), (height, width) = target, source
@@ -120,9 +129,10 @@ def _starts(
     for window in {box, whole, *_letterboxes(rows, columns, height, width)}:
         cover = max(window.height / height, window.width / width)
         for share in _SHARES:
-            yield _crop(window, height, width, share, share)
             tall, wide = window.height / (height * cover), window.width / (width * cover)
-            yield _crop(window, height, width, share * tall, share * wide)
+            for place in places:
+                yield _crop(window, (height, width), (share, share), place)
+                yield _crop(window, (height, width), (share * tall, share * wide), place)
     yield Axis(1.0, (height - rows) / 2), Axis(1.0, (width - columns) / 2)
     yield Axis(1.0, 0.0), Axis(1.0, 0.0)
 
@@ -138,11 +148,15 @@ def _letterboxes(rows: int, columns: int, height: int, width: int) -> Iterable[B
         yield Box(top, left, top + tall, left + wide)
 
 
-def _crop(box: Box, height: int, width: int, tall: float, wide: float) -> tuple[Axis, Axis]:
-    row_step, column_step = tall * height / box.height, wide * width / box.width
+def _crop(
+    box: Box, source: tuple[int, int], share: tuple[float, float], place: tuple[float, float]
+) -> tuple[Axis, Axis]:
+    """Return the map of `box` to a share of the source; place: 0 at its start, 1 at its end."""
+    steps = share[0] * source[0] / box.height, share[1] * source[1] / box.width
+    starts = [(1 - s) * length * at for s, length, at in zip(share, source, place, strict=True)]
     return (
-        Axis(row_step, (1 - tall) * height / 2 - row_step * box.top),
-        Axis(column_step, (1 - wide) * width / 2 - column_step * box.left),
+        Axis(steps[0], starts[0] - steps[0] * box.top),
+        Axis(steps[1], starts[1] - steps[1] * box.left),
     )
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from divergence.preparation.inference.precision import epsilon
 from divergence.preparation.inference.readings import Reading, readings
 from divergence.preparation.inference.tone import Tone, fit_tone
 from divergence.preparation.steps.turn import TURNS, turn_planes
 from divergence.records import Array
 
-# Rounding steps of the coarser type, relative to the greatest value: an affine map in floating
-# point takes a few, another order of the same operations a few more.
+# Rounding steps of float32, relative to the greatest value: an affine map takes a few, another
+# order of the same operations a few more. A coarser type rounds its result once.
 _STEPS = 32
 _SAMPLES = 4096
 
@@ -33,10 +34,10 @@ def relate(reference: Array, candidate: Array, reading: Reading) -> Relation | N
     reading: that of the reference. Both are read in every way their shapes allow.
     """
     planes = reading.planes(reference)
-    types = [array.dtype for array in (reference, candidate) if array.dtype.kind == "f"]
-    epsilon = max((float(np.finfo(kind).eps) for kind in types), default=1e-7)
+    finest = _STEPS * float(np.finfo(np.float32).eps)
+    bound = finest + max(epsilon(reference), epsilon(candidate))
     for other, turn in _ways(candidate.shape):
-        tone = _tone(other.planes(candidate), _turned(planes, turn), epsilon)
+        tone = _tone(other.planes(candidate), _turned(planes, turn), bound)
         if tone is not None:
             return Relation(other, turn, tone)
     return None
@@ -56,19 +57,19 @@ def _turned(planes: Array, turn: str | None) -> Array:
     return planes if turn is None else turn_planes(planes, turn)
 
 
-def _tone(wanted: Array, made: Array, epsilon: float) -> Tone | None:
+def _tone(wanted: Array, made: Array, bound: float) -> Tone | None:
     """Return the tone from `made` to `wanted` if it is exact; a sample of pixels is asked first."""
     if wanted.shape != made.shape or float(np.ptp(wanted)) == 0:
         return None
     wanted, made = wanted.reshape(len(wanted), -1), made.reshape(len(made), -1)
     places = np.random.default_rng(0).integers(0, made.shape[1], _SAMPLES)
     sample = wanted[:, places], made[:, places]
-    if not _exact(fit_tone(*sample), *sample, 100 * epsilon):
+    if not _exact(fit_tone(*sample), *sample, 100 * bound):
         return None
     tone = fit_tone(wanted, made)
-    return tone if _exact(tone, wanted, made, epsilon) else None
+    return tone if _exact(tone, wanted, made, bound) else None
 
 
-def _exact(tone: Tone, wanted: Array, made: Array, epsilon: float) -> bool:
-    bound = _STEPS * epsilon * (np.abs(wanted).max() + np.abs(tone.offset).max())
-    return bool(np.abs(tone.apply(made) - wanted).max() <= bound)
+def _exact(tone: Tone, wanted: Array, made: Array, bound: float) -> bool:
+    scale = np.abs(wanted).max() + np.abs(tone.offset).max()
+    return bool(np.abs(tone.apply(made) - wanted).max() <= bound * scale)

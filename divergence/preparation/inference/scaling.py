@@ -52,10 +52,11 @@ KNOWN: tuple[tuple[Numbers, Numbers], ...] = (
     ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
     ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
 )
-# The same for values left in [0, 255]: Caffe's means, red first.
+# The same for values left in [0, 255]: Caffe's means, red first and, as it has them, blue first.
 KNOWN_BYTES: tuple[tuple[Numbers, Numbers], ...] = (
     ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     ((123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
+    ((103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
 )
 # Ranges that values are brought to, and the slips between them.
 FACTORS = (1 / 255, 1.0, 1 / 256, 1 / 127.5, 1 / 128, 1 / 65535, 255.0, 1 / 255**2)

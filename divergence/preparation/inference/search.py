@@ -11,6 +11,7 @@ from divergence.preparation.inference.borders import Box, content_box
 from divergence.preparation.inference.geometries import Geometry, geometries, neighbours
 from divergence.preparation.inference.kernel_search import best_kernel, nearest
 from divergence.preparation.inference.kernels import Kernel, sketch
+from divergence.preparation.inference.precision import epsilon
 from divergence.preparation.inference.readings import Reading, readings
 from divergence.preparation.inference.recipe import Parts, Recipe, Trial
 from divergence.preparation.inference.registration import Map, coarse, grey, refine
@@ -24,10 +25,13 @@ from divergence.records import Array
 # A registered picture correlates better than this with what it came from, whatever the kernel
 # and the curve; unrelated photographs stay below 0.5.
 RECOGNISED = 0.8
+# Below this, at low resolution, windows away from the centre are looked at as well.
+_SURE = 0.9
 # The way a picture stands is doubted only when another fits clearly better.
 _CLEARLY = 0.02
 # Geometries that are tried with the whole bank: those not much worse than the best.
 _FINALISTS, _NEARLY = 5, 2.5
+_AS_GOOD = 1.02
 _NUDGES = 12
 
 
@@ -60,34 +64,44 @@ def find_recipe(tensor: Array, picture: Picture, prior: Recipe | None = None) ->
 
 
 def _preferred(prior: Recipe | None) -> tuple[Kernel, ...]:
-    """Return the prior's kernel, as it is and with its result rounded otherwise."""
+    """Return the prior's kernel, as it is and with its result rounded as is usual for it.
+
+    Floats resized by Pillow or OpenCV are not among them: PyTorch makes the same of them, and is
+    what people use there.
+    """
     kernel = prior.parts.kernel if prior is not None else None
     if kernel is None:
         return ()
-    roundings = dict.fromkeys((kernel.rounding, "bytes", "none"))
+    usual = ("none", "nearest") if kernel.library == "torch" else ("bytes",)
+    roundings = dict.fromkeys((kernel.rounding, *usual))
     return tuple(replace(kernel, rounding=rounding) for rounding in roundings)
-
-
-def epsilon(tensor: Array) -> float:
-    """Return the machine epsilon of a tensor's type, 0 for whole numbers."""
-    return float(np.finfo(tensor.dtype).eps) if tensor.dtype.kind == "f" else 0.0
 
 
 def _place(tensor: Array, picture: Picture, prior: Recipe | None) -> _Placed | None:
     """Return how the tensor lies: the best at low resolution, refined."""
     source = grey(picture.arranged("CHW").values.astype(np.float64))
-    best: _Placed | None = None
-    for reading, turn in _ways(tensor.shape, prior):
-        planes = reading.planes(tensor)
-        box = content_box(planes)
-        found = coarse(grey(planes), _turned(source, turn), box)
-        if best is None or found.score > best.found.score + _CLEARLY:
-            best = _Placed(reading, turn, box, found)
+    best = _likeliest(tensor, source, prior, anywhere=False)
+    if best is not None and best.found.score < _SURE:
+        best = _likeliest(tensor, source, prior, anywhere=True)
     if best is None:
         return None
     target = grey(best.reading.planes(tensor))
     found = refine(target, _turned(source, best.turn), best.box, best.found)
     return replace(best, found=found) if found.score >= RECOGNISED else None
+
+
+def _likeliest(
+    tensor: Array, source: Array, prior: Recipe | None, anywhere: bool
+) -> _Placed | None:
+    """Return the layout and turn that correlate best; the earlier one unless clearly worse."""
+    best: _Placed | None = None
+    for reading, turn in _ways(tensor.shape, prior):
+        planes = reading.planes(tensor)
+        box = content_box(planes)
+        found = coarse(grey(planes), _turned(source, turn), box, anywhere)
+        if best is None or found.score > best.found.score + _CLEARLY:
+            best = _Placed(reading, turn, box, found)
+    return best
 
 
 def _ways(shape: tuple[int, ...], prior: Recipe | None) -> Iterator[tuple[Reading, str | None]]:
@@ -151,15 +165,16 @@ def _search(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> 
 
 def _finalists(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> list[Geometry]:
     """Return the geometries that come nearest, one of each kind, with the kernels of the sketch."""
-    best: dict[tuple[str, ...], tuple[float, Geometry]] = {}
-    for geometry in shapes:
+    best: dict[tuple[str, ...], tuple[float, int]] = {}
+    for place, geometry in enumerate(shapes):
         trial = _sketched(scene, geometry, first)
         kind = tuple(_kind(step) for step in geometry)
         if trial is not None and (kind not in best or trial.rms < best[kind][0]):
-            best[kind] = (trial.rms, geometry)
-    ranked = sorted(best.values(), key=lambda pair: pair[0])
-    bound = _NEARLY * ranked[0][0] if ranked else 0.0
-    return [geometry for rms, geometry in ranked[:_FINALISTS] if rms <= bound]
+            best[kind] = (trial.rms, place)
+    least = min((rms for rms, _ in best.values()), default=0.0)
+    # Of those that are as good as the best, the one that was named first comes first.
+    ranked = sorted(best.values(), key=lambda pair: (max(pair[0], _AS_GOOD * least), pair[1]))
+    return [shapes[place] for rms, place in ranked[:_FINALISTS] if rms <= _NEARLY * least + 1e-9]
 
 
 def _kind(step: Step) -> str:

@@ -1,0 +1,90 @@
+"""The measured suite: perturbed preparations of photographs, with a table.
+
+Run by `make zoo-preparation`. Preparations are written with Pillow, OpenCV and PyTorch directly
+(`pipelines.py`), not with the package's own steps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import product
+
+import pytest
+
+from divergence.preparation.explain import agree, explain
+from tests.preparation.perturbations import BASES, every
+from tests.preparation.photographs import MEASURED_ON, TUNED_ON, photograph
+from tests.preparation.scoring import causes_right, parameters_right
+
+pytestmark = pytest.mark.zoo
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["measured on", "tuned on"])
+def test_causes_and_parameters(kind, capsys):
+    photographs = MEASURED_ON if kind == "measured on" else TUNED_ON
+    rows = [row for place in photographs for row in outcomes(place)]
+    with capsys.disabled():
+        print(table(kind, rows))
+    changed = [row for row in rows if row["changes"]]
+    unchanged = [row for row in rows if not row["changes"]]
+    assert all(row["causes"] for row in unchanged), "a finding where nothing was changed"
+    assert share(changed, "causes") >= 0.95
+    assert share(changed, "parameters") >= 0.90
+
+
+def outcomes(place):
+    """One row for each case that really changes the tensor of this photograph."""
+    image = photograph(*place)
+    tensors = {name: pipeline(image) for name, pipeline in BASES.items()}
+    for base, changes in every():
+        pipeline = BASES[base]
+        for change in changes:
+            pipeline = pipeline.but(**change.changes)
+        reference, candidate = tensors[base], pipeline(image)
+        alone = [BASES[base].but(**change.changes)(image) for change in changes]
+        if any(agree(reference, made) for made in alone):
+            continue  # a square photograph has no letterbox, an exact half no area kernel
+        found = explain(reference, candidate, image)
+        yield {
+            "base": base,
+            "photograph": place[1].rsplit("/", 1)[-1],
+            "changes": changes,
+            "causes": causes_right(found, changes),
+            "parameters": parameters_right(found, changes),
+            "found": sorted({f.cause for f in found.findings}),
+        }
+
+
+def share(rows, key):
+    return sum(row[key] for row in rows) / len(rows)
+
+
+def table(kind, rows):
+    """Cases, causes right and parameters right: by base and number of changes, then each miss."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["base"], len(row["changes"])].append(row)
+    lines = [f"\n\n{'photographs ' + kind:<28}{'changes':>8}{'cases':>7}{'cause':>8}{'recipe':>8}"]
+    for (base, count), held in groups.items():
+        lines.append(line(base, count, held))
+    counts = {n: [row for row in rows if len(row["changes"]) == n] for n in range(3)}
+    lines += [line("all", count, held) for count, held in counts.items()]
+    for row in rows:
+        if not (row["causes"] and row["parameters"]):
+            what = " + ".join(change.name for change in row["changes"])
+            found = ", ".join(row["found"])
+            lines.append(f"  missed: {row['photograph']} {row['base']}: {what} -> {found}")
+    return "\n".join(lines)
+
+
+def line(name, count, rows):
+    causes, parameters = share(rows, "causes"), share(rows, "parameters")
+    return f"{name:<28}{count:>8}{len(rows):>7}{causes:>8.1%}{parameters:>8.1%}"
+
+
+def test_the_suite_is_large_enough():
+    cases = every()
+    assert sum(len(changes) == 1 for _, changes in cases) >= 40
+    assert sum(len(changes) == 2 for _, changes in cases) >= 30
+    assert len(list(product(MEASURED_ON, BASES))) >= 20
