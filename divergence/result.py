@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.compare.observe import Observed
@@ -15,19 +13,24 @@ from divergence.diagnose.diagnosis import Diagnosis
 from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.examine import distance
 from divergence.diagnose.judge import (
+    FLOOR,
+    interrupted_sentence,
     is_ignored,
     on_equal_inputs,
     pair_verdict,
     sentence,
     status,
+    tolerances,
     unlike_sentence,
 )
+from divergence.environment import environment
 from divergence.load.case import Case
 from divergence.options import Options
 from divergence.preparation.apply import STAGE
 from divergence.records import (
     Coverage,
     Culprit,
+    Finding,
     Introduced,
     Match,
     Measured,
@@ -61,23 +64,16 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     steps = _without_wrong_pairs(steps)
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
-    culprits = () if by_tolerance else tuple(_culprits(steps, pairs))
-    entrance = steps.entrance
-    findings = (*entrance.findings, *steps.diagnosis.findings)
-    if steps.pairing.unlike:
-        answer, text = Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)
-        culprits, findings = (), ()
-    else:
-        answer = status(pairs, outputs, culprits, findings, by_tolerance)
-        text = sentence(answer, pairs, outputs, culprits, findings)
-        if entrance.differs:
-            answer, text = Status.DIVERGENT, f"{entrance.sentence} {on_equal_inputs(answer, text)}"
+    findings = (*steps.entrance.findings, *steps.diagnosis.findings)
+    verdict, culprits = _judged(steps, asked, pairs, outputs, findings)
+    if not culprits:
+        findings = tuple(finding for finding in findings if finding.culprit is None)
     return Report(
-        verdict=Verdict(answer, text + _alone(steps, outputs)),
-        partial=steps.observed.interrupted,
+        verdict=verdict,
+        partial=steps.observed.interrupted or steps.diagnosis.interrupted,
         culprits=culprits,
         findings=findings,
-        ruled_out=(*entrance.ruled_out, *steps.diagnosis.ruled_out),
+        ruled_out=(*steps.entrance.ruled_out, *steps.diagnosis.ruled_out),
         outputs=outputs,
         pairs=pairs,
         unpaired=steps.pairing.unpaired,
@@ -91,6 +87,34 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
         options=asked.describe(),
         timing=dict(seconds),
     )
+
+
+def _judged(
+    steps: Steps,
+    asked: Options,
+    pairs: Sequence[Pair],
+    outputs: Sequence[Pair],
+    findings: Sequence[Finding],
+) -> tuple[Verdict, tuple[Culprit, ...]]:
+    """Return the verdict, and the culprits where it is divergent."""
+    if steps.observed.interrupted or steps.diagnosis.interrupted:
+        text = interrupted_sentence(len(steps.observed.measured), len(steps.pairing.matches))
+        return Verdict(Status.INCONCLUSIVE, text), ()
+    if steps.pairing.unlike:
+        return Verdict(Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)), ()
+    accused = tuple(_culprits(steps, pairs))
+    bound = FLOOR
+    if asked.rtol is not None and asked.atol is not None:
+        bound = tolerances(asked.rtol, asked.atol)
+        answer = status(pairs, outputs, (), (), by_tolerance=True)
+    else:
+        answer = status(pairs, outputs, accused, findings, by_tolerance=False)
+    culprits = accused if answer is Status.DIVERGENT else ()
+    text = sentence(answer, pairs, outputs, culprits, findings, bound)
+    if steps.entrance.differs:
+        text = f"{steps.entrance.sentence} {on_equal_inputs(answer, text)}"
+        answer = Status.DIVERGENT
+    return Verdict(answer, text + _alone(steps, outputs)), culprits
 
 
 def _without_wrong_pairs(steps: Steps) -> Steps:
@@ -115,11 +139,14 @@ def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]
     stages = stage_names(steps.reference)
     sites = {site.name: site for site in steps.reference.sites}
 
+    # One boundary stands for all reference sites that hold its value.
+    introduced = {m.candidate: added for m, added in steps.diagnosis.introduced.items()}
+
     def pair(measured: Measured, site: Site | None, order: int) -> Pair:
         names = measured.match.reference, measured.match.candidate
         return _pair(
             measured,
-            steps.diagnosis.introduced.get(measured.match),
+            introduced.get(measured.match.candidate),
             scope=site.scope if site else "",
             stage=stages[site.name] if site else STAGE,
             order=order,
@@ -239,42 +266,3 @@ def _coverage(steps: Steps, pairs: Sequence[Pair]) -> Coverage:
         candidate_sites=len(theirs),
         candidate_paired=len(theirs & {pair.candidate for pair in compared}),
     )
-
-
-def visible(pairing: Pairing, candidate: Program) -> tuple[tuple[Match, ...], Pairing]:
-    """Split off the matches whose candidate value no run shows, as unpaired with the reason."""
-    hidden = {entry.site: entry.reason for entry in candidate.unobservable}
-    lost = [match for match in pairing.matches if match.candidate in hidden]
-    gone = {match.candidate for match in lost}
-    unpaired = [
-        replace(entry, reason=hidden.get(entry.site, entry.reason))
-        if entry.side == "candidate"
-        else entry
-        for entry in pairing.unpaired
-    ]
-    unpaired += [Unpaired("candidate", name, hidden[name]) for name in dict.fromkeys(gone)]
-    unpaired += [
-        Unpaired("reference", m.reference, f"its partner {m.candidate}: {hidden[m.candidate]}")
-        for m in lost
-    ]
-    kept = tuple(match for match in pairing.matches if match.candidate not in hidden)
-    return kept, replace(pairing, matches=kept, unpaired=tuple(unpaired))
-
-
-def environment() -> dict[str, Any]:
-    """Return versions of what computed, and of the machine."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    def found(name: str) -> str | None:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return None
-
-    names = ("onnx-divergence", "torch", "onnx", "onnxruntime", "onnxruntime-extensions", "numpy")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        **{name: found(name) for name in names},
-    }

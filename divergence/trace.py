@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from divergence.clock import Clock
 from divergence.errors import Interrupted
-from divergence.options import parse_options
+from divergence.options import Options, parse_options
 from divergence.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ def trace(
         DivergenceError: an input or the call is wrong; the message says what to do.
         Interrupted: Ctrl-C; its `report` holds what was measured, marked partial.
     """
+    from divergence.load.threads import torch_threads
+
+    asked = parse_options(options)
+    with torch_threads(asked.threads):
+        return _trace(model, onnx, inputs, asked, Clock(progress or Silent()))
+
+
+def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> Report:
+    """Take the steps in their order."""
     from divergence.compare.observe import observe
     from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import write_fixed
@@ -35,9 +44,9 @@ def trace(
     from divergence.load.case import load_case
     from divergence.matching import match
     from divergence.matching.pairs_file import read_pairs
-    from divergence.result import Steps, build, visible
+    from divergence.matching.visible import visible
+    from divergence.result import Steps, build
 
-    asked, clock = parse_options(options), Clock(progress or Silent())
     with clock.stage("load"):
         case = load_case(model, onnx, inputs, asked)
     with clock.stage("inputs"):

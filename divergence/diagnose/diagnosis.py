@@ -33,6 +33,7 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     edits: tuple[Edit, ...] = ()
+    interrupted: bool = False
 
 
 def diagnose(inquiry: Inquiry) -> Diagnosis:

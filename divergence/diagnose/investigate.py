@@ -19,7 +19,7 @@ from divergence.diagnose.diagnosis import Diagnosis, diagnose
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Inquiry, Means
 from divergence.diagnose.introduced import measure_introduced
-from divergence.diagnose.judge import is_ignored
+from divergence.diagnose.judge import SURE, is_ignored
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.mispairs import settle
 from divergence.diagnose.proof import Bench
@@ -33,9 +33,6 @@ from divergence.records import Array, Call, Introduced, Match, Pairing, Program
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# A pair that is doubtful may not bound a segment: feeding it would make an error of its own.
-SURE = 0.9
-
 
 def investigate(
     case: Case,
@@ -45,10 +42,25 @@ def investigate(
     observed: Observed,
     asked: Options,
 ) -> Diagnosis:
-    """Measure what each segment introduces, then diagnose."""
+    """Measure what each segment introduces, then diagnose; Ctrl-C ends it without an answer."""
     runner = case.candidate
     if not isinstance(runner, OnnxRunner) or observed.interrupted or not asked.diagnose:
         return Diagnosis()
+    try:
+        return _investigate(case, runner, reference, candidate, pairing, observed, asked)
+    except KeyboardInterrupt:
+        return Diagnosis(interrupted=True)
+
+
+def _investigate(
+    case: Case,
+    runner: OnnxRunner,
+    reference: Program,
+    candidate: Program,
+    pairing: Pairing,
+    observed: Observed,
+    asked: Options,
+) -> Diagnosis:
     call = case.judged_call
     made = top_values(runner.file.model)
     given = {site.name for site in candidate.sites if site.kind == "input"}

