@@ -11,15 +11,15 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 
-from divergence.matching.graph import Graph, Node
+from divergence.matching.graph import Node
 from divergence.matching.hints import Hint
-from divergence.matching.kinds import agreement
-from divergence.matching.linear import Chains
+from divergence.matching.kinds import LOWERED, REPLACED, SAME, UNRELATED
+from divergence.matching.sides import Sides
 
 Pair = tuple[int, int]
 
 # Evidence in natural logarithms of odds. Chosen on the tuning half of the suite.
-_KIND = {1.0: 1.5, 0.7: 0.3, 0.4: -2.0, 0.0: -4.0}
+_KIND = {SAME: 1.5, LOWERED: 0.3, REPLACED: -2.0, UNRELATED: -4.0}
 _SAME_SHAPE, _SAME_SIZE, _OTHER_SIZE = 1.0, 0.3, -5.0
 
 
@@ -31,10 +31,9 @@ class Board:
     of a decided pair of the same chain.
     """
 
-    def __init__(self, reference: Graph, candidate: Graph, chains: Chains) -> None:
-        self.reference = reference
-        self.candidate = candidate
-        self.chains = chains
+    def __init__(self, sides: Sides) -> None:
+        self.sides = sides
+        self.reference, self.candidate, self.chains = sides.reference, sides.candidate, sides.chains
         self.paired: dict[int, int] = {}
         self.taken: dict[int, int] = {}
         self.folded: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -123,7 +122,9 @@ class Board:
 
     def _prior(self, reference: int, candidate: int) -> float:
         first, second = self.reference.nodes[reference], self.candidate.nodes[candidate]
-        return _KIND[agreement(first.kind, second.kind)] + _by_shape(first, second)
+        if (reference, candidate) in self.chains.same(reference, candidate):
+            return _KIND[SAME] + _by_shape(first, second)
+        return _KIND[self.sides.fit(first, second)] + _by_shape(first, second)
 
 
 def _by_shape(first: Node, second: Node) -> float:

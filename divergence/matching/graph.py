@@ -9,6 +9,7 @@ by a scale are part of its node but none of its sites.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -78,7 +79,8 @@ class Graph:
     """The contents of a program in execution order.
 
     nodes: by index. of: node index by site name, aliases and layout copies included.
-    sites: the program's sites by name. beside: sites that hold no content, with the reason.
+    counts: nodes of each kind. sites: the program's sites by name. beside: sites that hold no
+    content, with the reason.
     """
 
     def __init__(self, program: Program) -> None:
@@ -94,6 +96,7 @@ class Graph:
         for node in self.nodes:
             for operand in dict.fromkeys(node.operands):
                 self.nodes[operand].consumers.append(node.index)
+        self.counts = Counter(node.kind for node in self.nodes)
         self.outputs = tuple(self.of[name] for name in program.outputs if name in self.of)
 
     def producers(self, names: Sequence[str]) -> tuple[int, ...]:

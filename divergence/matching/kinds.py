@@ -183,7 +183,7 @@ ENDS: Final[dict[str, frozenset[str]]] = {
         "elu": "where mul",
         "relu": "clip max",
         "clip": "min max relu",
-        "attention": "matmul where add",
+        "attention": "matmul",
         "matmul": "mul conv sum",
         "conv": "mul matmul",
         "conv_transpose": "resize",
@@ -240,18 +240,21 @@ def kind_of(op: str) -> str:
     return _KIND.get(name, name)
 
 
-def agreement(first: str, second: str) -> float:
-    """Return how well two kinds fit: 1 the same, 0 unrelated.
+SAME, LOWERED, REPLACED, UNRELATED = 1.0, 0.7, 0.4, 0.0
 
-    0.7: one may end as the other; 0.4: one activation in the place of another.
+
+def agreement(first: str, second: str) -> float:
+    """Return how well two kinds fit: SAME, LOWERED, REPLACED or UNRELATED.
+
+    LOWERED: one may end as the other; REPLACED: one activation in the place of another.
 
     >>> agreement("gelu", "gelu"), agreement("gelu", "mul"), agreement("conv", "softmax")
     (1.0, 0.7, 0.0)
     """
     if first == second:
-        return 1.0
+        return SAME
     if second in ENDS.get(first, ()) or first in ENDS.get(second, ()):
-        return 0.7
+        return LOWERED
     if first in _ACTIVATIONS and second in _ACTIVATIONS:
-        return 0.4
-    return 0.0
+        return REPLACED
+    return UNRELATED

@@ -33,24 +33,25 @@ class Chains:
         That a convolution stands opposite a `Conv` says that their chains do; where a batch
         norm was folded in, it is the batch norm whose value the `Conv` holds.
         """
-        first, second = self._ours.get(hint.reference), self._theirs.get(hint.candidate)
-        if first is None or second is None or first.size != second.size:
-            yield hint
-            return
-        points = self.aligned(first, second)
+        points = self.same(hint.reference, hint.candidate)
         if not points or (hint.reference, hint.candidate) in points:
             yield hint
             return
         for i, j in points:
             yield replace(hint, reference=i, candidate=j)
 
+    def same(self, reference: int, candidate: int) -> tuple[tuple[int, int], ...]:
+        """Return the pairs of nodes of the chains that two nodes are in; none outside chains."""
+        first, second = self._ours.get(reference), self._theirs.get(candidate)
+        if first is None or second is None or first.size != second.size:
+            return ()
+        return self.aligned(first, second)
+
     def alone(self, reference: int, candidate: int) -> tuple[set[int], set[int]]:
         """Return what has no partner in the chains of two nodes that are a pair."""
         first, second = self._ours.get(reference), self._theirs.get(candidate)
-        if first is None or second is None:
-            return set(), set()
-        points = self.aligned(first, second) if first.size == second.size else ()
-        if (reference, candidate) not in points:
+        points = self.same(reference, candidate)
+        if first is None or second is None or (reference, candidate) not in points:
             return set(), set()
         ours = {p.node for p in first.points} - {i for i, _ in points}
         theirs = {p.node for p in second.points} - {j for _, j in points}

@@ -36,9 +36,8 @@ def match(
     """
     del evidence
     left, right = Graph(reference), Graph(candidate)
-    chains = Chains(left, right)
-    board = Board(left, right, chains)
-    sides = Sides(left, right, chains, board.paired)
+    sides = Sides(left, right, Chains(left, right))
+    board = Board(sides)
     for given in fixed:
         if given.reference in left.of and given.candidate in right.of:
             pair = left.of[given.reference], right.of[given.candidate]
@@ -48,10 +47,10 @@ def match(
             board.add(hint)
     anchors = list(_decisions(board, _ANCHOR, _ROUNDS[0][1]))
     for pair in anchors:
-        _tell(board, around(sides, board.taken, *pair))
+        _tell(board, around(board, pair))
     for least, lead in _ROUNDS:
         for pair in _decisions(board, least, lead):
-            _tell(board, around(sides, board.taken, *pair))
+            _tell(board, around(board, pair))
     reasons = unlike(board)
     if reasons and not fixed:
         return strangers(reference, candidate, reasons)

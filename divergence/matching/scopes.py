@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
-from divergence.matching.kinds import agreement
 from divergence.matching.sides import Sides
 
 _SCOPE, _AMBIGUOUS = 3.0, 1.0
@@ -45,7 +44,7 @@ def _last(sides: Sides, left: list[int], right: list[int]) -> Iterator[Hint]:
     """Yield a hint for the last steps of a scope, where the one may be a lowering of the other."""
     i, j = left[-1], right[-1]
     first, second = sides.reference.nodes[i], sides.candidate.nodes[j]
-    if len(left) == 1 and first.kind != second.kind and agreement(first.kind, second.kind):
+    if len(left) == 1 and first.kind != second.kind and sides.fit(first, second):
         yield Hint(i, j, _SCOPE, "scope, last node")
 
 

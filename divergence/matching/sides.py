@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
-from divergence.matching.graph import Graph
+from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
+from divergence.matching.kinds import ENDS, LOWERED, agreement
 from divergence.matching.linear import Chains
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both graphs, their chains, and what has been paired so far (node to node)."""
+    """Both graphs and their chains."""
 
     reference: Graph
     candidate: Graph
     chains: Chains
-    paired: Mapping[int, int] = field(default_factory=dict)
+
+    def fit(self, first: Node, second: Node) -> float:
+        """Return how well two operators fit, as `agreement` does.
+
+        A composite stands opposite a step of its lowering only where one side has more of its
+        kind than the other: where both have the same number, they stand opposite each other.
+        """
+        found = agreement(first.kind, second.kind)
+        if found != LOWERED:
+            return found
+        kind = first.kind if second.kind in ENDS.get(first.kind, ()) else second.kind
+        return 0.0 if self.reference.counts[kind] == self.candidate.counts[kind] else found
 
 
 class Strategy(Protocol):

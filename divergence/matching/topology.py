@@ -8,69 +8,65 @@ that has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
+from divergence.matching.board import Board, Pair
 from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
-from divergence.matching.kinds import COMMUTATIVE, agreement
-from divergence.matching.sides import Sides
+from divergence.matching.kinds import COMMUTATIVE
 
 _FORWARD, _BACKWARD, _SIBLING, _PART = 2.5, 2.0, 0.8, 0.7
 _LOWERED, _STRANGE = 0.9, 0.6  # what is left of a hint for each step in between
 _FAR, _MANY = 10, 24  # how deep and how broad a search goes: the longest lowering known has 9
 
 
-def around(
-    sides: Sides, taken: Mapping[int, int], reference: int, candidate: int
-) -> Iterator[Hint]:
-    """Yield hints for the neighbours of a pair that has just been decided.
-
-    taken: candidate nodes that have a partner already.
-    """
-    left, right = sides.reference, sides.candidate
-    yield from _forward(left, right, sides.paired, taken, (reference, candidate))
-    yield from _siblings(left, right, sides.paired, taken, (reference, candidate))
-    yield from _backward(left, right, sides.paired, taken, (reference, candidate))
+def around(board: Board, pair: Pair) -> Iterator[Hint]:
+    """Yield hints for the neighbours of a pair that has just been decided."""
+    yield from _forward(board, pair)
+    yield from _siblings(board, pair)
+    yield from _backward(board, pair)
 
 
-def _forward(
-    left: Graph,
-    right: Graph,
-    paired: Collection[int],
-    taken: Collection[int],
-    pair: tuple[int, int],
-) -> Iterator[Hint]:
-    ours, theirs = downstream(left, pair[0], paired), downstream(right, pair[1], taken)
-    for i, near in ours:
+def _forward(board: Board, pair: Pair) -> Iterator[Hint]:
+    left, right = board.reference, board.candidate
+    theirs = downstream(right, pair[1], board.taken)
+    for i, near in downstream(left, pair[0], board.paired):
         for j, far in theirs:
             first, second = left.nodes[i], right.nodes[j]
-            if min(near, far) > 1 or not agreement(first.kind, second.kind):
+            if min(near, far) > 1 or not board.sides.fit(first, second):
                 continue
             strength = _FORWARD / _reads(first, second) * _faded(first, second, near + far)
             yield Hint(i, j, strength, f"topology, from operand {pair[0]}")
 
 
-def _backward(
-    left: Graph,
-    right: Graph,
-    paired: Collection[int],
-    taken: Collection[int],
-    pair: tuple[int, int],
-) -> Iterator[Hint]:
+def _backward(board: Board, pair: Pair) -> Iterator[Hint]:
+    left, right = board.reference, board.candidate
     first, second = left.nodes[pair[0]], right.nodes[pair[1]]
     reason = f"topology, from consumer {pair[0]}"
     if _same_operands(first, second):
         for i, j in zip(first.operands, second.operands, strict=True):
-            if i not in paired and j not in taken:
-                yield Hint(i, j, _BACKWARD, reason)
-    ours, theirs = upstream(left, pair[0], paired), upstream(right, pair[1], taken)
-    for i, near in ours:
+            yield Hint(i, j, _BACKWARD, reason)
+    theirs = upstream(right, pair[1], board.taken)
+    share = max(1, len(first.operands), len(second.operands)) ** 0.5
+    for i, near in upstream(left, pair[0], board.paired):
         for j, far in theirs:
             before, behind = left.nodes[i], right.nodes[j]
-            if min(near, far) > 1 or not agreement(before.kind, behind.kind):
+            if min(near, far) > 1 or not board.sides.fit(before, behind):
                 continue
-            share = max(1, len(first.operands), len(second.operands)) ** 0.5
             yield Hint(i, j, _BACKWARD / share * _faded(before, behind, near + far), reason)
+
+
+def _siblings(board: Board, pair: Pair) -> Iterator[Hint]:
+    """Yield hints for equal consumers of one value, in their order."""
+    left, right = board.reference, board.candidate
+    ours, theirs = _alike(left, pair[0]), _alike(right, pair[1])
+    for key, first in ours.items():
+        second = theirs.get(key, [])
+        if len(first) != len(second) or len(first) < 2:
+            continue
+        for i, j in zip(first, second, strict=True):
+            part = _PART if left.nodes[i].part == right.nodes[j].part else 0.0
+            yield Hint(i, j, _SIBLING + part, f"order, behind {pair[0]}")
 
 
 def _reads(first: Node, second: Node) -> int:
@@ -85,25 +81,6 @@ def _faded(first: Node, second: Node, distance: int) -> float:
     Steps in between are what a lowering is made of; between equal operators they are strange.
     """
     return (_STRANGE if first.kind == second.kind else _LOWERED) ** (distance - 2)
-
-
-def _siblings(
-    left: Graph,
-    right: Graph,
-    paired: Collection[int],
-    taken: Collection[int],
-    pair: tuple[int, int],
-) -> Iterator[Hint]:
-    """Yield hints for equal consumers of one value, in their order."""
-    ours, theirs = _alike(left, pair[0]), _alike(right, pair[1])
-    for key, first in ours.items():
-        second = theirs.get(key, [])
-        if len(first) != len(second) or len(first) < 2:
-            continue
-        for i, j in zip(first, second, strict=True):
-            if i not in paired and j not in taken:
-                part = _PART if left.nodes[i].part == right.nodes[j].part else 0.0
-                yield Hint(i, j, _SIBLING + part, f"order, behind {pair[0]}")
 
 
 def _alike(graph: Graph, index: int) -> dict[tuple[str, int | None], list[int]]:
