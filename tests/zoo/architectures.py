@@ -98,13 +98,18 @@ MEASURED: Mapping[str, Build] = {
 
 
 def subject(name: str, exporter: str, folder: Path) -> Subject:
-    """Build, calibrate and export; exporter is "torchscript" or "dynamo"."""
+    """Build, calibrate and export, once for a folder; exporter is "torchscript" or "dynamo"."""
     model, value = {**DERIVED, **MEASURED}[name]()
     path = folder / f"{name}-{exporter}.onnx"
+    if not path.exists():
+        _export(model, value, path, exporter)
+    return Subject(name, exporter, model, value, onnx.load(path))
+
+
+def _export(model: nn.Module, value: torch.Tensor, path: Path, exporter: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if exporter == "dynamo":
             torch.onnx.export(model, (value,), path, dynamo=True, verbose=False)
         else:
             torch.onnx.export(model, (value,), path, dynamo=False)
-    return Subject(name, exporter, model, value, onnx.load(path))

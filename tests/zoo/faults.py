@@ -30,7 +30,11 @@ def activation(graph: Graph, size: float) -> Planted | None:
         if node.op_type == "Relu":
             graph.become(node, "LeakyRelu", list(node.input), alpha=float(0.3 * size))
             return planted
-        if node.op_type == "Clip" and len(node.input) > 2 and graph.constant(node.input[2]) is not None:
+        if (
+            node.op_type == "Clip"
+            and len(node.input) > 2
+            and graph.constant(node.input[2]) is not None
+        ):
             bound = graph.constant(node.input[2])
             if np.isfinite(bound).all() and bound.max() < 100:
                 graph.give(node, 2, (bound * (1 - 0.5 * min(size, 1.0))).astype(bound.dtype))

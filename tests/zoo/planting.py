@@ -55,7 +55,9 @@ class Graph:
     def give(self, node: onnx.NodeProto, operand: int, value: np.ndarray) -> None:
         """Give a node a constant of its own."""
         name = f"planted.{len(self.model.graph.initializer)}"
-        self.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.model.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(value), name)
+        )
         node.input[operand] = name
 
     def set(self, node: onnx.NodeProto, **attributes: object) -> None:
@@ -64,7 +66,9 @@ class Graph:
         del node.attribute[:]
         node.attribute.extend([*kept, *new])
 
-    def become(self, node: onnx.NodeProto, op: str, inputs: list[str], **attributes: object) -> None:
+    def become(
+        self, node: onnx.NodeProto, op: str, inputs: list[str], **attributes: object
+    ) -> None:
         """Turn a node into another op in place, its name and output kept."""
         node.op_type, node.domain = op, ""
         del node.input[:], node.attribute[:]

@@ -1,7 +1,11 @@
-"""Run the zoo and print the table: `python -m tests.zoo.suite [derived|measured] [name ...]`."""
+"""Run the zoo and print its tables.
+
+`python -m tests.zoo.suite [derived|measured|ARCHITECTURE|FAULT ...] [--cache FOLDER]`
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -127,7 +131,9 @@ def judge(made: Subject, fault: str, size: float, stripped: bool, model, planted
         for c in report.culprits
     )
     right = [f for f in report.findings if f.cause in planted.causes]
-    healed = [f for f in report.findings if f.proof and f.proof.error_after < f.proof.error_before / 10]
+    healed = [
+        f for f in report.findings if f.proof and f.proof.error_after < f.proof.error_before / 10
+    ]
     if not right:
         nodes = [c.candidate_nodes for c in report.culprits[:2]]
         said += f" | {[f.cause for f in report.findings]} {nodes} planted {planted.nodes}"
@@ -138,12 +144,13 @@ def judge(made: Subject, fault: str, size: float, stripped: bool, model, planted
     )  # fmt: skip
 
 
-def run(names: list[str], faults: set[str]) -> list[Outcome]:
+def run(names: list[str], faults: set[str], cache: Path | None = None) -> list[Outcome]:
     outcomes = []
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.ExitStack() as stack:
+        folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in names:
             for exporter in ("torchscript", "dynamo"):
-                made = subject(name, exporter, Path(folder))
+                made = subject(name, exporter, folder)
                 if not faults or "clean" in faults:
                     outcomes += [_clean(made, stripped) for stripped in (False, True)]
                 for case in planted_models(made, faults):
@@ -200,13 +207,16 @@ def _row(name: str, members: list[Outcome]) -> str:
 
 
 def main() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    parser = argparse.ArgumentParser(description="Plant faults and print what is said of them.")
+    parser.add_argument("words", nargs="*", help="derived, measured, architectures and faults")
+    parser.add_argument("--cache", type=Path, help="where exported files are kept")
+    asked = parser.parse_args()
+    every = {**DERIVED, **MEASURED}
     which = {"derived": list(DERIVED), "measured": list(MEASURED)}
-    words = sys.argv[1:]
-    names = [n for word in words for n in which.get(word, [word] if word in {**DERIVED, **MEASURED} else [])]
-    faults = {word for word in words if word in FAULTS or word == "clean"}
-    print(table(run(names or which["measured"], faults)))
+    names = [n for w in asked.words for n in which.get(w, [w] if w in every else [])]
+    faults = {word for word in asked.words if word in FAULTS or word == "clean"}
+    print(table(run(names or which["measured"], faults, asked.cache)))
 
 
 if __name__ == "__main__":
