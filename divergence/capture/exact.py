@@ -101,8 +101,8 @@ class Shadows:
             if any(map(_has_shadow, operands)) and not op.name.endswith("_like"):
                 self._note(op, "draws random numbers")
             return result
-        exact = self._exact(func, op, self._given(op, args, kwargs), result)
-        self._adopt(op, result, exact, known)
+        given = self._given(op, args, kwargs)
+        self._adopt(op, result, self._exact(func, op, given, result), known)
         return result
 
     def _execute_writing(
@@ -115,10 +115,10 @@ class Shadows:
     ) -> Any:
         # Tensors without a shadow are shared: the operator must not write to them twice.
         twice = all(map(_has_shadow, written)) and not op.draws(args, kwargs)
-        given = self._given(op, args, kwargs) if twice else {}
+        given = self._given(op, args, kwargs) if twice else None
         known = {storage_key(tensor) for tensor in op.operands(args, kwargs)}
         result = func(*args, **kwargs)
-        exact = self._exact(func, op, given, result) if twice else None
+        exact = self._exact(func, op, given, result)
         if exact is not None:
             self._adopt(op, result, exact, known)
             written = [tensor for tensor in written if self._resized(tensor)]
@@ -126,19 +126,25 @@ class Shadows:
             self._forget(tensor)
         return result
 
-    def _exact(self, func: OpOverload, op: Op, given: dict[str, Any], result: Any) -> Any:
+    def _exact(self, func: OpOverload, op: Op, given: dict[str, Any] | None, result: Any) -> Any:
         """Return what the operator gives in float64, or None where it cannot."""
+        if given is None:
+            return None
         rule = RULES.get(op.name)
+        # Integers divided, for one, give what the default is.
         default = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
+        whole = not any(map(_has_shadow, tensors(given)))
         try:
+            if whole:
+                torch.set_default_dtype(torch.float64)
             exact = rule(given, result) if rule else None
             return func(**given) if exact is None else exact
-        except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError) as error:
+        except _NO_KERNEL as error:
             self._note(op, str(error).strip().splitlines()[0])
             return None
         finally:
-            torch.set_default_dtype(default)
+            if whole:
+                torch.set_default_dtype(default)
 
     def _adopt(self, op: Op, result: Any, exact: Any, known: set[int | None]) -> None:
         """Make the float64 results the shadows of the program's new tensors."""
@@ -160,12 +166,18 @@ class Shadows:
                 self._keep(own, _flat(values, torch.float64))
             new.add(key)
 
-    def _given(self, op: Op, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _given(
+        self, op: Op, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
         """Return the arguments by name: tensors as shadows, floating dtypes as float64."""
-        return {
-            name: convert(value, self._promote)
-            for name, value in op.arguments(args, kwargs).items()
-        }
+        try:
+            return {
+                name: convert(value, self._promote)
+                for name, value in op.arguments(args, kwargs).items()
+            }
+        except _NO_KERNEL as error:
+            self._note(op, str(error).strip().splitlines()[0])
+            return None
 
     def _promote(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
@@ -218,6 +230,7 @@ class Shadows:
         self.fallbacks.setdefault(op.name, reason)
 
 
+_NO_KERNEL = (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError)
 _EXACT = frozenset({torch.float64, torch.complex128})
 
 

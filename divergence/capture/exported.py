@@ -71,6 +71,8 @@ class ExportedSubject:
         self.module: nn.Module = self._graph
         self.signature = signature(self._graph.forward)
         self._calls = _calls(self._graph)
+        roots = (call.kind for calls in self._calls.values() for call in calls if not call.scope)
+        self.name = next(roots, "") or "the exported program"
 
     @contextmanager
     def follow(self, scopes: Scopes, *, thorough: bool) -> Iterator[Callable[..., Any]]:
@@ -94,6 +96,7 @@ class _Follower(Interpreter):
         self, module: GraphModule, calls: Mapping[Node, list[ModuleCall]], scopes: Scopes
     ) -> None:
         super().__init__(module)
+        self.extra_traceback = False  # it would change the messages of a probe's errors
         self._calls = calls
         self._scopes = scopes
         self._frames: dict[ModuleCall, Frame] = {}

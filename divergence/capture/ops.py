@@ -8,9 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tag, Tensor, strided
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from divergence.capture.hooks import Frame, Scopes
+from divergence.capture.tensors import convert
 
 if TYPE_CHECKING:
     from torch._ops import OpOverload
@@ -179,6 +181,8 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     execute: runs an operator; by default as it is.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(
         self,
         scopes: Scopes,
@@ -199,7 +203,7 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(
         self,
-        func: OpOverload,
+        func: OpOverload | HigherOrderOperator,
         types: tuple[type, ...],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -207,6 +211,8 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if self.scopes.paused:
             return func(*args, **kwargs)
+        if isinstance(func, HigherOrderOperator):
+            return func(*self._followed(args), **self._followed(kwargs))
         op = op_of(func)
         if op.written:
             self._before_write(op.mutated(args, kwargs))
@@ -217,6 +223,21 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             number = frame.count(op.name)
             self._listener.op(frame, op, number, args, kwargs, result)
         return result
+
+    def _followed(self, arguments: Any) -> Any:
+        """Let the branches and bodies of `cond`, `while_loop` and the like run in this mode."""
+
+        def follow(value: Any) -> Any:
+            if not callable(value) or isinstance(value, Tensor):
+                return value
+
+            def inside(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return value(*args, **kwargs)
+
+            return inside
+
+        return convert(arguments, follow)
 
 
 def _same(tensor: Any, result: Any) -> bool:

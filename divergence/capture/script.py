@@ -19,6 +19,7 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._ops import HigherOrderOperator
 
 from divergence.capture.hooks import plain_attributes
 from divergence.capture.ops import OpMode
@@ -45,6 +46,7 @@ class ScriptSubject:
 
     def __init__(self, module: ScriptModule) -> None:
         self.mode: type[OpMode] = ScriptMode
+        self.name = str(module.original_name)
         self.signature = _signature(module)
         self.module: nn.Module = module
         try:
@@ -103,12 +105,12 @@ class ScriptMode(OpMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(
         self,
-        func: OpOverload,
+        func: OpOverload | HigherOrderOperator,
         types: tuple[type, ...],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func.namespace != NAMESPACE:
+        if func.namespace != NAMESPACE or isinstance(func, HigherOrderOperator):
             return super().__torch_dispatch__(func, types, args, kwargs)
         frame = self.scopes.top
         if func._opname == "enter" and frame is not None:  # noqa: SLF001

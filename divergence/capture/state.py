@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import random
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,7 @@ _OPAQUE = (
 
 # What every module has: hooks, which a forward does not change, and the dicts saved by name.
 _MODULE_INTERNALS = frozenset(vars(nn.Module()))
+_EMPTY: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +123,27 @@ class Attributes:
         for module, name, value in self._scripted:
             module.setattr(name, value)
         for container, content in self._saved:
+            if not container and not content:
+                continue
             if isinstance(container, list):
-                if not _same_items(container, content):
-                    container[:] = content
-            elif isinstance(container, set):
-                if container != content:
-                    container.clear()
-                    container.update(content)
-            elif list(container) != list(content) or not _same_items(
-                container.values(), content.values()
-            ):
+                container[:] = content
+            elif isinstance(container, set) or not _same_entries(container, content):
                 container.clear()
                 container.update(content)
 
     def _open_module(self, name: str, module: nn.Module) -> None:
         own = vars(module)
-        for container in (own, own["_parameters"], own["_buffers"], own["_modules"]):
-            self._saved.append((container, container.copy()))
+        prefix = f"{name}." if name else ""
+        self._saved.append((own, own.copy()))
+        for container in (own["_parameters"], own["_buffers"], own["_modules"]):
+            self._saved.append((container, container.copy() if container else _EMPTY))
         for held in (own["_parameters"], own["_buffers"]):
             for key, tensor in held.items():
                 if tensor is not None:
-                    self.tensors[f"{name}.{key}" if name else key] = tensor
-        for key, value in own.items():
-            if key not in _MODULE_INTERNALS and type(value) not in _SIMPLE:
-                self._pending.append((f"{name}.{key}" if name else key, value))
+                    self.tensors[prefix + key] = tensor
+        for key in own.keys() - _MODULE_INTERNALS:
+            if type(own[key]) not in _SIMPLE:
+                self._pending.append((prefix + key, own[key]))
 
     def _open_script(self, name: str, module: ScriptModule) -> None:
         """Save the attributes that TorchScript code uses; lists and dicts come as copies."""
@@ -218,5 +216,6 @@ def _cuda_in_use() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
-def _same_items(now: Collection[Any], then: Collection[Any]) -> bool:
-    return len(now) == len(then) and all(map(operator.is_, now, then))
+def _same_entries(now: dict[Any, Any], then: dict[Any, Any]) -> bool:
+    same_length = len(now) == len(then)
+    return same_length and all(map(operator.is_, now.values(), then.values())) and [*now] == [*then]

@@ -41,6 +41,9 @@ class TorchRunner:
         self._subject = subject_of(_placed(model, device))
         self._module = self._subject.module
         self._ops = ops
+        self._device = _device(self._module)
+        self._dtype = _float_dtype(self._module)
+        self._names = {name for name, _ in self._module.named_modules()}
         self._start = RandomState.now()
         self._notes: set[str] = set()
         self.fallbacks: dict[str, str] = {}
@@ -100,9 +103,9 @@ class TorchRunner:
         parameters = list(self._module.parameters())
         return {
             "kind": self._subject.kind,
-            "class": _class_name(self._module),
+            "class": self._subject.name,
             "torch": str(torch.__version__),
-            "device": str(_device(self._module)),
+            "device": str(self._device),
             "dtypes": sorted({dtype_name(p) for p in parameters}),
             "parameters": sum(p.numel() for p in parameters),
             "training": self._module.training,
@@ -133,16 +136,15 @@ class TorchRunner:
             except Exception as error:
                 if isinstance(listener, Show) and listener.raised:
                     raise listener.raised from None
-                raise _failure(self._module, scopes, error) from error
+                raise _failure(self._subject.name, scopes, error) from error
 
     def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        device, dtype = _device(self._module), _float_dtype(self._module)
-
         def change(leaf: Any) -> Any:
             if not hasattr(leaf, "dtype"):
                 return leaf
-            tensor = to_tensor(leaf).to(device)
-            return tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor
+            tensor = to_tensor(leaf).to(self._device)
+            floating = self._dtype and tensor.is_floating_point()
+            return tensor.to(self._dtype) if floating else tensor
 
         return convert(tuple(call.args), change), convert(dict(call.kwargs), change)
 
@@ -157,9 +159,8 @@ class TorchRunner:
             raise InputError(
                 f"The model's forward({wanted}) cannot be called with {given}: {error}."
             ) from error
-        modules = {name for name, _ in self._module.named_modules()}
         found = [(path, leaf) for path, leaf in leaves(bound) if isinstance(leaf, torch.Tensor)]
-        return {f"<input>.{path}" if path in modules else path: leaf for path, leaf in found}
+        return {f"<input>.{path}" if path in self._names else path: leaf for path, leaf in found}
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
@@ -177,18 +178,13 @@ def _weight(name: str, tensor: Tensor) -> Weight:
     return Weight(name, tuple(tensor.shape), dtype_name(tensor), lambda: to_array(tensor))
 
 
-def _failure(model: nn.Module, scopes: Scopes, error: Exception) -> CaptureError:
+def _failure(name: str, scopes: Scopes, error: Exception) -> CaptureError:
     where = f" in {scopes.failed_in}" if scopes.failed_in else ""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return CaptureError(
-        f"{_class_name(model).rpartition('.')[2]} fails{where}: {type(error).__name__}: {first}. "
+        f"{name} fails{where}: {type(error).__name__}: {first}. "
         "Check that the inputs have the shapes and dtypes the model expects."
     )
-
-
-def _class_name(module: nn.Module) -> str:
-    compiled_from = getattr(module, "original_name", None)
-    return str(compiled_from or f"{type(module).__module__}.{type(module).__qualname__}")
 
 
 def _placed(model: Any, device: str | None) -> Any:

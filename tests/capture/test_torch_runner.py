@@ -438,3 +438,37 @@ class TestRun:
         assert described["device"] == "cpu"
         assert described["training"] is False
         assert described["dtypes"] == ["float32"]
+
+
+class TestControlFlow:
+    class Branches(Parent):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return torch.cond(x.sum() > 0, lambda x: self.fc(x) + 1, lambda x: x - 1, (x,)) * 2
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_the_branch_that_ran_is_seen(self, sign):
+        x = sign * np.abs(array(2, 3))
+        _, _, _, sites = survey(self.Branches(), x)
+        taken, other = ("add", "sub") if sign > 0 else ("sub", "add")
+        assert f"<root>::{taken}#0" in sites
+        assert f"<root>::{other}#0" not in sites
+        assert ("fc" in sites) == (sign > 0)
+        assert sites["<root>::mul#0"].inputs == (f"<root>::{taken}#0",)
+
+    def test_so_it_is_in_an_exported_program(self):
+        x = np.abs(array(2, 3))
+        program = torch.export.export(self.Branches(), (torch.from_numpy(x),))
+        _, _, _, sites = survey(program, x)
+        assert sites["<root>::mul#0"].inputs == ("<root>::add#0",)
+
+    def test_compiled_modules_run_as_they_were(self):
+        inner = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+        model = nn.Sequential(torch.compile(inner), nn.Tanh())
+        runner, call, _, sites = survey(model, array(2, 3))
+        assert sites["0._orig_mod.1"].op == "ReLU"
+        expected = nn.Sequential(inner, nn.Tanh())(torch.from_numpy(call.args[0]))
+        np.testing.assert_array_equal(runner.run(call)[0], expected.detach().numpy())
