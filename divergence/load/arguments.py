@@ -98,7 +98,7 @@ def _groups(
             found[parameter] = members
             taken |= set(members.values())
     needed = [p for p in free if p.required]
-    whole = len(needed) == 1 and not found and rest and _is_whole(needed[0], rest, signature, model)
+    whole = len(needed) == 1 and not found and rest and _is_whole(needed[0], rest, signature)
     return {needed[0]: {name: name for name in rest}} if whole else found
 
 
@@ -124,16 +124,12 @@ def _counts(keys: Mapping[str, Any]) -> bool:
     return sorted(keys, key=lambda key: (len(key), key)) == [str(i) for i in range(len(keys))]
 
 
-def _is_whole(
-    parameter: Parameter, rest: Mapping[str, Given], signature: Signature, model: OnnxModel
-) -> bool:
+def _is_whole(parameter: Parameter, rest: Mapping[str, Given], signature: Signature) -> bool:
     """Say whether all the names are the keys of the one dict that `forward` takes."""
     if parameter.container is not None:
         return parameter.container
-    known = {item.name for item in model.inputs}
-    if len(rest) == 1 or signature.args or signature.kwargs:  # as likely names of ONNX inputs
-        return len(model.inputs) == 1 and not known & rest.keys() and not signature.kwargs
-    return True
+    # One name that neither side knows is as likely mistyped; variadics take names themselves.
+    return len(rest) > 1 and not signature.args and not signature.kwargs
 
 
 def _together(parameter: Parameter, members: Mapping[str, Given]) -> Given:
