@@ -7,10 +7,10 @@ the bound unless one value alone is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from divergence.capture.observed import Show
 from divergence.capture.onnx_session import Session, Settings
@@ -33,10 +33,17 @@ class Batches:
         settings: Settings,
         name: str,
         memory: int,
+        shapes: Callable[[Mapping[str, Array]], Mapping[str, tuple[int, ...] | None]],
     ) -> None:
-        """Prepare; taps are at the top of the graph, memory is in bytes."""
+        """Prepare.
+
+        taps: at the top of the graph. memory: in bytes. shapes: of the sites, for given inputs;
+        those that are not known are found by a run that yields shapes alone.
+        """
         self._model, self._weights, self._taps = model, weights, tuple(taps)
-        self._settings, self._name, self._memory = settings, name, memory
+        # What the runtime keeps for a next run would come on top of the bound.
+        self._settings, self._name = replace(settings, arena=False), name
+        self._memory, self._shapes = memory, shapes
         self._outputs = [value.name for value in model.graph.output]
         self._whole: tuple[Session, list[str]] | None = None
 
@@ -47,12 +54,15 @@ class Batches:
             last = batch is batches[-1]
             session, names = self._session(batch, last)
             wanted = [*names, *self._outputs] if last else names
-            values = session.run(_needed(session, feeds), list(dict.fromkeys(wanted)))
-            by_name = dict(zip(dict.fromkeys(wanted), values, strict=True))
-            del values
+            fetched = list(dict.fromkeys(wanted))
+            values = session.run(_needed(session, feeds), fetched)
+            del session
+            by_name = dict(zip(fetched, values, strict=True))
+            values.clear()
             for tap, name in zip(batch, names, strict=True):
-                by_name[name].flags.writeable = False
-                show(tap, by_name[name])
+                value = by_name[name] if name in self._outputs else by_name.pop(name)
+                value.flags.writeable = False
+                show(tap, value)
         return [by_name[name] for name in self._outputs]
 
     def _session(self, batch: Sequence[Tap], last: bool) -> tuple[Session, list[str]]:
@@ -67,14 +77,21 @@ class Batches:
         return made
 
     def _sizes(self, feeds: Mapping[str, Array]) -> list[int]:
-        """Return the bytes of each tap, from a run that yields shapes alone."""
-        if not self._taps:
-            return []
-        model, names = measured(self._model, self._taps)
+        """Return the bytes of each tap's value."""
+        known = self._shapes(feeds)
+        unknown = [tap for tap in self._taps if known.get(tap.site) is None]
+        shapes = {**known, **self._measured(unknown, feeds)}
+        return [prod(shapes[tap.site] or ()) * item_bytes(tap.element) for tap in self._taps]
+
+    def _measured(
+        self, taps: Sequence[Tap], feeds: Mapping[str, Array]
+    ) -> dict[str, tuple[int, ...]]:
+        if not taps:
+            return {}
+        model, names = measured(self._model, taps)
         session = self._made(model)
         shapes = session.run(_needed(session, feeds), names)
-        items = [item_bytes(tap.element) for tap in self._taps]
-        return [int(np.prod(s)) * item for s, item in zip(shapes, items, strict=True)]
+        return {tap.site: tuple(s.tolist()) for tap, s in zip(taps, shapes, strict=True)}
 
     def _made(self, model: ModelProto) -> Session:
         return Session(model, self._settings, self._weights, name=self._name)

@@ -233,7 +233,9 @@ class OnnxRunner:
 
     def _tapped(self, graph: Deployed, trace: Trace) -> Observed | Batches:
         common = (graph.model, graph.weights, trace.taps, self._as_is, self.name)
-        return Observed(*common) if self._by_observers else Batches(*common, self.memory)
+        if self._by_observers:
+            return Observed(*common)
+        return Batches(*common, self.memory, lambda feeds: self._known(feeds).shapes)
 
     @property
     def _as_is(self) -> Settings:

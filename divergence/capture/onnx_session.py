@@ -35,7 +35,7 @@ class Settings:
     """How sessions are made.
 
     threads: of one operator, None for ONNX Runtime's choice. folder: where data files lie.
-    disabled: names of optimisers that are left out.
+    disabled: names of optimisers that are left out. arena: memory is kept for the next run.
     """
 
     provider: str = "CPUExecutionProvider"
@@ -43,6 +43,7 @@ class Settings:
     threads: int | None = None
     folder: Path | None = None
     disabled: tuple[str, ...] = ()
+    arena: bool = True
 
 
 class Session:
@@ -163,6 +164,7 @@ def _options(settings: Settings) -> SessionOptions:
     options.log_severity_level = _ERRORS_ONLY
     level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[settings.optimization])
     options.graph_optimization_level = level
+    options.enable_cpu_mem_arena = settings.arena
     if settings.threads is not None:
         options.intra_op_num_threads = settings.threads
     if settings.folder is not None:
