@@ -216,7 +216,8 @@ class Floor:
 
     estimated: the exact value was not to be had and the figures come from an estimate.
     bound: the reference's greatest error, bounded from below as `compare.floor` says: what
-    `multiple` is a multiple of, unless the root mean square error gives a greater one.
+    `multiple` is a multiple of, unless the root mean square error gives a greater one, as a
+    multiple of `bound_rmse`.
     """
 
     reference_max_abs: float
@@ -224,18 +225,21 @@ class Floor:
     multiple: float
     estimated: bool = False
     bound: float = 0.0
+    bound_rmse: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
     """What the candidate's segment adds by itself, and that as a multiple of the floor.
 
-    floor: greatest error that the reference itself makes in this segment, bounded from below.
+    floor: greatest error that the reference itself makes in this segment, bounded from below;
+    floor_rmse: its root mean square error likewise, 0 where it is not known.
     """
 
     max_abs: float
     multiple: float
     floor: float
+    floor_rmse: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def floor_of(
         multiple=max(_multiple(theirs.max_abs, bound), _multiple(theirs.rmse, bound_rmse)),
         estimated=coarsening > 1,
         bound=bound,
+        bound_rmse=bound_rmse,
     )
 
 
@@ -97,30 +98,33 @@ def inherit(
     Where a sum may be off by more than the reference happens to be, all that is computed from
     it may be off by as many times more than the reference is there.
     """
-    by_site: dict[str, list[Measured]] = {}
-    for pair in measured:
-        by_site.setdefault(pair.match.reference, []).append(pair)
+    value = {site.name: site.alias_of or site.name for site in reference.sites}
+    own = {
+        value[pair.match.reference]: pair.floor.bound / pair.floor.reference_max_abs
+        for pair in measured
+        if pair.floor and pair.floor.reference_max_abs and lineages[pair.match].growth > 1
+    }
+    before: dict[str, float] = {}
     excess: dict[str, float] = {}
-    widened: dict[Match, Measured] = {}
     for site in reference.sites:
-        before = max((excess.get(name, 1.0) for name in site.inputs), default=1.0)
-        excess[site.name] = before
-        for pair in by_site.get(site.name, ()):
-            floor = pair.floor
-            if floor is None:
-                continue
-            widened[pair.match] = replace(pair, floor=_widened(floor, before))
-            if lineages[pair.match].growth > 1 and floor.reference_max_abs:
-                own = floor.bound / floor.reference_max_abs
-                excess[site.name] = max(before, own)
-    return tuple(widened.get(pair.match, pair) for pair in measured)
+        if site.alias_of is None:
+            before[site.name] = max((excess.get(name, 1.0) for name in site.inputs), default=1.0)
+            excess[site.name] = max(before[site.name], own.get(site.name, 1.0))
+    return tuple(_widened(pair, before[value[pair.match.reference]]) for pair in measured)
 
 
-def _widened(floor: Floor, excess: float) -> Floor:
-    bound = max(floor.bound, excess * floor.reference_max_abs)
-    if bound == floor.bound:
-        return floor
-    return replace(floor, bound=bound, multiple=floor.multiple * floor.bound / bound)
+def _widened(pair: Measured, excess: float) -> Measured:
+    floor = pair.floor
+    if floor is None or floor.bound >= excess * floor.reference_max_abs:
+        return pair
+    grown = excess * floor.reference_max_abs / floor.bound
+    wider = replace(
+        floor,
+        bound=floor.bound * grown,
+        bound_rmse=floor.bound_rmse * grown,
+        multiple=floor.multiple / grown,
+    )
+    return replace(pair, floor=wider)
 
 
 def luck(count: int) -> float:

@@ -67,11 +67,14 @@ def lineages(
 ) -> dict[Match, Lineage]:
     """Return what lies between the values of `matches`, for each of them."""
     matches = list(matches)
-    step, compared = own_step(candidate), {match.reference for match in matches}
+    value = {site.name: site.alias_of or site.name for site in reference.sites}
+    step, compared = own_step(candidate), {value[m.reference] for m in matches}
     shapes = {site.name: site.shape for site in reference.sites}
     growth: dict[str, float] = {}
     inside: dict[str, float] = {}  # by module, of those of its sites that are not compared
     for site in reference.sites:
+        if site.alias_of is not None:
+            continue
         own = summation_growth(site, shapes)
         before = [growth.get(name, 1.0) for name in site.inputs if name not in compared]
         within = inside.get(site.scope, 1.0) if site.kind == "module" else 1.0
@@ -79,7 +82,7 @@ def lineages(
         if site.name not in compared:
             for scope in _around(site.scope):
                 inside[scope] = max(inside.get(scope, 1.0), growth[site.name])
-    return {match: Lineage(step, growth.get(match.reference, 1.0)) for match in matches}
+    return {match: Lineage(step, growth[value[match.reference]]) for match in matches}
 
 
 def summation_growth(site: Site, shapes: Mapping[str, tuple[int, ...] | None]) -> float:

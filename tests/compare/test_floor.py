@@ -195,6 +195,15 @@ def test_how_much_sums_may_be_off(op, shape, attributes, growth):
     assert summation_growth(site("s", 1, shape, ("x",), op, **attributes), operand) == growth
 
 
+def test_an_alias_is_the_value_that_it_stands_for():
+    alias = Site(
+        "block", "module", "Block", "block", 4, (1, 8, 1, 1), inputs=("x",), alias_of="mean"
+    )
+    sites = (*CHAIN[:2], alias, *CHAIN[2:])
+    first, last = lineages(program(*sites), program(), [match("block"), match("out")]).values()
+    assert (first.growth, last.growth) == (16, 1)
+
+
 def measured(name, reference, candidate, bound=None):
     exact = np.linspace(1, 2, 1000)
     metrics = Metrics(candidate, 0, 0, 0, 1, 0, 0, 1, 0, 1000, None)
