@@ -37,6 +37,12 @@ def feeds_of(model: ModelProto, call: Call, name: str) -> dict[str, Array]:
 
 
 def _checked(value: Any, declared: ValueInfoProto, name: str) -> Array:
+    kind = declared.type.WhichOneof("value")
+    if kind not in (None, "tensor_type"):
+        raise InputError(
+            f"The input {declared.name!r} of {name} is a {str(kind).removesuffix('_type')}; only "
+            f"tensors can be fed: export the model with tensor inputs."
+        )
     array = np.asarray(value)
     tensor = declared.type.tensor_type
     wanted = dtype_word(tensor.elem_type)

@@ -309,6 +309,14 @@ def test_a_call_that_does_not_fit_says_so(arrays, words):
         OnnxRunner(graph(MIXED)).run(call(**arrays))
 
 
+def test_an_input_that_is_no_tensor_says_so():
+    model = graph("g (float[2,3] s) => (float[2,3] y) { y = SequenceAt(s, i) }")
+    tensor = model.graph.input[0].type.tensor_type
+    model.graph.input[0].type.sequence_type.elem_type.tensor_type.CopyFrom(tensor)
+    with pytest.raises(InputError, match="'s' of the ONNX model is a sequence; only tensors"):
+        OnnxRunner(model).run(call(s=[X, X]))
+
+
 def test_an_unknown_operator_says_so():
     model = graph("g (float[2,3] x) => (float[2,3] y) { y = Nonesuch(x) }")
     with pytest.raises(
