@@ -218,6 +218,7 @@ class Floor:
     bound: the reference's greatest error, bounded from below as `compare.floor` says: what
     `multiple` is a multiple of, unless the root mean square error gives a greater one, as a
     multiple of `bound_rmse`.
+    scale: root mean square of the exact value.
     """
 
     reference_max_abs: float
@@ -226,6 +227,7 @@ class Floor:
     estimated: bool = False
     bound: float = 0.0
     bound_rmse: float = 0.0
+    scale: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def floor_of(
         estimated=coarsening > 1,
         bound=bound,
         bound_rmse=bound_rmse,
+        scale=ours.rms,
     )
 
 
@@ -95,29 +96,30 @@ def inherit(
 ) -> tuple[Measured, ...]:
     """Return the pairs of a free run with floors that know of long sums before them.
 
-    Where a sum may be off by more than the reference happens to be, all that is computed from
-    it may be off by as many times more than the reference is there.
+    What is computed from a long sum may be off by as large a part of its value as the sum,
+    while the reference, which adds in another way, shows nothing of it.
     """
     value = {site.name: site.alias_of or site.name for site in reference.sites}
     own = {
-        value[pair.match.reference]: pair.floor.bound / pair.floor.reference_max_abs
+        value[pair.match.reference]: pair.floor.bound / pair.floor.scale
         for pair in measured
-        if pair.floor and pair.floor.reference_max_abs and lineages[pair.match].growth > 1
+        if pair.floor and pair.floor.scale and lineages[pair.match].growth > 1
     }
     before: dict[str, float] = {}
-    excess: dict[str, float] = {}
+    after: dict[str, float] = {}
     for site in reference.sites:
         if site.alias_of is None:
-            before[site.name] = max((excess.get(name, 1.0) for name in site.inputs), default=1.0)
-            excess[site.name] = max(before[site.name], own.get(site.name, 1.0))
+            before[site.name] = max((after.get(name, 0.0) for name in site.inputs), default=0.0)
+            after[site.name] = max(before[site.name], own.get(site.name, 0.0))
     return tuple(_widened(pair, before[value[pair.match.reference]]) for pair in measured)
 
 
-def _widened(pair: Measured, excess: float) -> Measured:
+def _widened(pair: Measured, share: float) -> Measured:
+    """Let the greatest error be that share of the value's root mean square."""
     floor = pair.floor
-    if floor is None or floor.bound >= excess * floor.reference_max_abs:
+    if floor is None or not floor.bound or floor.bound >= share * floor.scale:
         return pair
-    grown = excess * floor.reference_max_abs / floor.bound
+    grown = share * floor.scale / floor.bound
     wider = replace(
         floor,
         bound=floor.bound * grown,
