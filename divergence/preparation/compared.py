@@ -15,7 +15,7 @@ from divergence.preparation.inference.relation import relate
 from divergence.preparation.inference.remainder import MOST_LEVELS, sits_at_edges
 from divergence.preparation.inference.scaling import express, scaling_of
 from divergence.preparation.inference.search import find_recipe
-from divergence.preparation.inference.side import Side, composed
+from divergence.preparation.inference.side import Side, composed, upright
 from divergence.preparation.inference.sources import from_image, from_tensor
 from divergence.preparation.inference.tone import levels
 from divergence.preparation.spec import Spec, to_document
@@ -98,6 +98,7 @@ def _candidate_side(ours: Side, reference: Array, candidate: Array) -> Side | No
         if found is None:
             return None
         recipe = found
+    recipe = upright(recipe, ours.recipe.tone)
     return Side(recipe, express(recipe.tone, ours.scaling, recipe.trial.exact), ours.source)
 
 
@@ -112,16 +113,15 @@ def _judged(ours: Side, theirs: Side, candidate: Array, from_picture: bool) -> C
             tried.append(RuledOut(detector.CAUSE, "the same on both sides"))
             continue
         before = _Distance.of(theirs, difference.undone, candidate)
-        if before.rms <= _MATTERS * after.rms + after.rounding:
+        if not difference.of_shape and before.rms <= _MATTERS * after.rms + after.rounding:
             tried.append(RuledOut(detector.CAUSE, "doing it as the reference makes no difference"))
             continue
         findings.append(_finding(difference, ours, theirs, before, after, from_picture))
     if not theirs.recipe.trial.exact:
         findings += _left_over(ours, theirs, candidate, findings, from_picture)
-    explained = theirs.recipe.trial.exact and bool(findings)
     return Compared(
         tuple(sorted(findings, key=lambda found: -found.confidence)),
-        explained,
+        theirs.recipe.trial.exact,
         after.worst,
         theirs.spec if from_picture else None,
         ours.spec if from_picture else None,
@@ -186,7 +186,7 @@ def _confidence(trial: Trial) -> float:
     """Return how sure a difference is, by what the recipe leaves over in grey levels."""
     if trial.exact:
         return 0.99
-    steps = ((0.5, 0.9), (2.0, 0.75), (6.0, 0.5))
+    steps = ((0.5, 0.85), (2.0, 0.6), (6.0, 0.45))
     return next((sure for bound, sure in steps if trial.rms < bound), 0.35)
 
 

@@ -30,10 +30,12 @@ class Explanation:
     """How two inputs differ.
 
     findings: what the candidate's preparation does otherwise, most certain first.
-    same: the inputs are equal, up to rounding. explained: the findings reproduce the candidate.
+    same: the inputs are equal, up to the rounding of their libraries.
+    explained: the findings reproduce the candidate.
     residual: greatest distance of the candidate from what the findings make, in its own units;
-    NaN where nothing was found. spec, reference_spec: the preparations of both, where an image
-    was given and they were recognised. tried: what was looked for and is not the case.
+    NaN where nothing was found.
+    spec, reference_spec: the preparations of both, where an image was given and recognised.
+    tried: what was looked for and is not the case.
     """
 
     findings: tuple[Finding, ...]
@@ -144,9 +146,11 @@ def _explain_one(
     if _are_pictures(reference, candidate):
         reference, candidate = _worst_of_batch(reference, candidate)
         found = compared.explain_pictures(reference, candidate, image, reference_spec)
+        # Exactly the same preparation, and no more than another library's rounding apart.
+        same = found.explained and not found.findings
         return Explanation(
             found.findings,
-            same=False,
+            same=same,
             explained=found.explained,
             residual=found.residual,
             spec=found.spec,

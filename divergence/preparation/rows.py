@@ -21,6 +21,9 @@ def explain_rows(reference: Array, candidate: Array, name: str = "") -> Finding 
     """
     if reference.shape == candidate.shape and _equal(reference, candidate):
         return None
+    broken = _not_finite(reference, candidate, name)
+    if broken is not None:
+        return broken
     if reference.ndim != candidate.ndim:
         return _shapes_differ(reference, candidate, name)
     axes = [a for a in range(reference.ndim) if reference.shape[a] != candidate.shape[a]]
@@ -40,6 +43,20 @@ def finding(
 ) -> Finding:
     """Return a finding of inputs.other."""
     return Finding(CAUSE, None, confidence, explanation, evidence, remedy, parameters)
+
+
+def _not_finite(reference: Array, candidate: Array, name: str) -> Finding | None:
+    """Say how many values are NaN or infinite where that is so on the candidate's side alone."""
+    counts = [int((~np.isfinite(array)).sum()) for array in (reference, candidate)]
+    if counts[1] <= counts[0]:
+        return None
+    return finding(
+        f"{_name(name)}{counts[1]:,} of {candidate.size:,} values are NaN or infinite on the "
+        f"candidate's side, {counts[0]:,} on the reference's.",
+        {"not_finite": counts[1], "input": name},
+        (Evidence("NaN or infinite", counts[0], counts[1]),),
+        "Look for a division by zero or a missing value where the input is made.",
+    )
 
 
 def _missing(reference: Array, candidate: Array, axis: int, name: str) -> Finding:

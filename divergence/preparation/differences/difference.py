@@ -16,6 +16,7 @@ class Difference:
 
     parameters: what the candidate does, in the words of a SPEC.
     undone: the candidate's recipe with this one thing done as the reference does it.
+    of_shape: a matter of shape: values may be the same without it.
     """
 
     cause: str
@@ -24,3 +25,4 @@ class Difference:
     explanation: str
     remedy: str
     undone: Recipe
+    of_shape: bool = False

@@ -30,6 +30,7 @@ def find(reference: Side, candidate: Side) -> Difference | None:
         f"{how}.",
         f"Transpose the candidate's values to {ours.axes}.",
         replace(candidate.recipe, reading=ours),
+        of_shape=len(ours.axes) != len(theirs.axes),
     )
 
 

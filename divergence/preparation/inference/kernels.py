@@ -54,10 +54,14 @@ def bank() -> tuple[Kernel, ...]:
 
 
 def sketch() -> tuple[Kernel, ...]:
-    """Return the two kernels that geometries are compared with: with and without antialiasing."""
+    """Return the kernels that geometries are compared with.
+
+    With and without antialiasing, and the one that takes pixels from half a pixel up and left.
+    """
     return (
         Kernel("bilinear", "pillow", antialias=True),
         Kernel("bilinear", "torch", antialias=False, rounding="none"),
+        Kernel("nearest", "torch", antialias=False),
     )
 
 

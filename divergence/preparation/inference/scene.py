@@ -29,11 +29,11 @@ class Scene:
     """Renders steps from one decoded picture and compares the result with one target."""
 
     def __init__(
-        self, target: Array, source: Picture, epsilon: float, usual: Tone | None = None
+        self, target: Array, source: Picture, epsilon: float, usual: Trial | None = None
     ) -> None:
         """Take the target's planes (C, H, W) and the machine epsilon of the tensor's dtype.
 
-        usual: the tone that the tensor would have if nothing had happened to its values.
+        usual: the parts and the tone that the tensor would have if nothing had changed.
         """
         self.target, self.source, self.usual = target, source, usual
         # Greatest rounding step of each channel's values.

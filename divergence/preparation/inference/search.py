@@ -54,7 +54,7 @@ def find_recipe(tensor: Array, picture: Picture, prior: Recipe | None = None) ->
     if placed is None:
         return None
     turned = Turn(placed.turn).apply(picture) if placed.turn else picture
-    usual = prior.tone if prior is not None else None
+    usual = prior.trial if prior is not None else None
     scene = Scene(placed.reading.planes(tensor), turned, epsilon(tensor), usual)
     first = _preferred(prior)
     trial = _search(scene, _shapes(scene, placed, prior), first)
@@ -164,7 +164,10 @@ def _search(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> 
 
 
 def _finalists(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) -> list[Geometry]:
-    """Return the geometries that come nearest, one of each kind, with the kernels of the sketch."""
+    """Return the geometries that come nearest, one of each kind, with the kernels of the sketch.
+
+    Where kernels are preferred, the first geometry is too, and comes along whatever its distance.
+    """
     best: dict[tuple[str, ...], tuple[float, int]] = {}
     for place, geometry in enumerate(shapes):
         trial = _sketched(scene, geometry, first)
@@ -174,7 +177,8 @@ def _finalists(scene: Scene, shapes: list[Geometry], first: tuple[Kernel, ...]) 
     least = min((rms for rms, _ in best.values()), default=0.0)
     # Of those that are as good as the best, the one that was named first comes first.
     ranked = sorted(best.values(), key=lambda pair: (max(pair[0], _AS_GOOD * least), pair[1]))
-    return [shapes[place] for rms, place in ranked[:_FINALISTS] if rms <= _NEARLY * least + 1e-9]
+    near = [shapes[place] for rms, place in ranked[:_FINALISTS] if rms <= _NEARLY * least + 1e-9]
+    return list(dict.fromkeys([*(shapes[:1] if first else ()), *near]))
 
 
 def _kind(step: Step) -> str:

@@ -15,6 +15,7 @@ from divergence.preparation.picture import Picture
 from divergence.preparation.spec import Spec
 from divergence.preparation.steps import (
     Channels,
+    Curve,
     Decode,
     DType,
     Layout,
@@ -100,6 +101,8 @@ class Side:
         steps = ((Turn(recipe.turn),) if recipe.turn else ()) + recipe.parts.steps()
         try:
             for step in steps:
+                if isinstance(step, Pad) and not _is_bytes(step):
+                    picture = DType("float32").apply(picture)
                 picture = step.apply(picture)
         except DivergenceError:
             return None
@@ -132,6 +135,16 @@ def composed(recipe: Recipe, relation: Relation, dtype: str) -> Recipe:
     return Recipe(recipe.turn, trial, relation.reading, dtype)
 
 
+def upright(recipe: Recipe, like: Tone) -> Recipe:
+    """Return a recipe whose values run against those of `like` as one that inverts the picture."""
+    tone, trial = recipe.tone, recipe.trial
+    if not (tone.gain < 0).all() or not (like.gain > 0).all():
+        return recipe
+    inverted = Tone(tone.order, -tone.gain, tone.offset + 255 * tone.gain)
+    parts = replace(trial.parts, after=(*trial.parts.after, Curve(((0.0, 255.0), (255.0, 0.0)))))
+    return replace(recipe, trial=replace(trial, tone=inverted, parts=parts))
+
+
 def tone_of(scaling: Scaling, order: tuple[int, ...]) -> Tone:
     """Return the tone that a scaling stands for."""
     std = np.asarray(scaling.std, dtype=np.float64)
@@ -159,12 +172,17 @@ def _merged(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return numbers if len(numbers) == 3 else numbers[:1]
 
 
+def _is_bytes(pad: Pad) -> bool:
+    """Say whether a border's value can be written in bytes."""
+    return isinstance(pad.value, str) or all(value == round(value) for value in pad.value)
+
+
 def _late_pad(steps: list[Step], tone: Tone) -> tuple[list[Step], list[Step]]:
     """Split off a border whose value is no byte: it was added behind the normalisation."""
-    pad = steps[-1]
-    if not isinstance(pad, Pad) or isinstance(pad.value, str):
+    if not steps:
         return steps, []
-    if all(value == round(value) for value in pad.value):
+    pad = steps[-1]
+    if not isinstance(pad, Pad) or isinstance(pad.value, str) or _is_bytes(pad):
         return steps, []
     channels = len(tone.order)
     value = np.resize(np.asarray(pad.value), channels)[list(tone.order)] * tone.gain + tone.offset

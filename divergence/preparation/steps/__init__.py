@@ -9,6 +9,7 @@ from divergence.preparation.steps.dtype import DType
 from divergence.preparation.steps.gamma import Gamma
 from divergence.preparation.steps.jpeg import Jpeg
 from divergence.preparation.steps.layout import Layout
+from divergence.preparation.steps.mix import Mix
 from divergence.preparation.steps.normalize import Normalize
 from divergence.preparation.steps.pad import Pad
 from divergence.preparation.steps.resize import Resize
@@ -28,6 +29,7 @@ STEPS: tuple[type[Step], ...] = (
     Turn,
     Gamma,
     Curve,
+    Mix,
     Jpeg,
 )
 
@@ -41,6 +43,7 @@ __all__ = [
     "Gamma",
     "Jpeg",
     "Layout",
+    "Mix",
     "Normalize",
     "Pad",
     "Resize",

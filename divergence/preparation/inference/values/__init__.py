@@ -4,8 +4,8 @@ Each has `improve(scene, trial, first)`: the trial with its steps added where th
 result clearly nearer to the tensor, the trial as it was otherwise.
 """
 
-from divergence.preparation.inference.values import curve, gamma, jpeg
+from divergence.preparation.inference.values import curve, gamma, jpeg, mix
 
-FAMILIES = (gamma, curve, jpeg)
+FAMILIES = (gamma, curve, mix, jpeg)
 
 __all__ = ["FAMILIES"]

@@ -14,8 +14,9 @@ from divergence.preparation.inference.scene import Scene
 from divergence.preparation.inference.tone import fit_tone, levels
 from divergence.preparation.steps import DType, Gamma
 
-# A curve must take away this share of the distance to be believed.
-WORTH = 0.7
+# A curve must leave no more than this share of the distance to be looked into, and no more than
+# so many grey levels to be believed.
+WORTH, LEFT_LEVELS = 0.7, 1.0
 _Place = Callable[[Parts, float], Parts]
 _POWERS = np.exp(np.linspace(-1.4, 1.4, 57))
 
@@ -36,7 +37,7 @@ def improve(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> Trial:
             return trial
         best = nearest(best, best_kernel(scene, best.parts, first)) or best
         plain, power = replace(plain, kernel=best.parts.kernel), _power(best.parts)
-    return best
+    return best if best.rms <= LEFT_LEVELS else trial
 
 
 def _power(parts: Parts) -> float:

@@ -13,8 +13,9 @@ from divergence.preparation.inference.recipe import Parts, Trial
 from divergence.preparation.inference.scene import Scene
 from divergence.preparation.steps import Jpeg
 
-# Compressing with the right quality takes nearly all of the distance away, with another some.
-WORTH = 0.85
+# Compressing with the right quality takes nearly all of the distance away, with another some; more
+# than so many grey levels left are not believed.
+WORTH, LEFT_LEVELS = 0.85, 1.0
 # Compression moves values by a few levels; where they are further off, it is something else.
 _MOST_LEVELS = 25.0
 _QUALITIES = (95, 85, 75, 60, 45, 30, 15)
@@ -48,9 +49,9 @@ def improve(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> Trial:
             return trial
         best = nearest(best, best_kernel(scene, best.parts, first)) or best
         if best.exact or best.parts.kernel in [shape.kernel for shape in shapes]:
-            return best
+            break
         shapes = [replace(trial.parts, kernel=best.parts.kernel)]
-    return best
+    return best if best.rms <= LEFT_LEVELS else trial
 
 
 def _shapes(scene: Scene, trial: Trial, first: tuple[Kernel, ...]) -> list[Parts]:
