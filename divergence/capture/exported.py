@@ -135,10 +135,13 @@ def _calls(module: GraphModule) -> dict[Node, list[ModuleCall]]:
             call.nodes.append(node)
         for call in found[node][:-1]:
             call.leaf = False
-    weights = [name.rpartition(".")[0] for name in module.state_dict()]
+    owners = {name.rpartition(".")[0] for name in module.state_dict()}
+    above = {owner[:i] for owner in owners for i, c in enumerate(owner) if c == "."}
+    above |= {""} if any(owners) else set()
+    # A child that does nothing leaves no node: then another call of that class may show it.
+    parents = {call.kind for call in calls.values() if not call.leaf}
     for call in calls.values():
-        inside = f"{call.scope}." if call.scope else ""
-        call.leaf &= not any(w.startswith(inside) and w != call.scope for w in weights)
+        call.leaf &= call.scope not in above and call.kind not in parents
     return found
 
 

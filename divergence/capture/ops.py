@@ -151,7 +151,12 @@ def plain(value: Any) -> Any:
 
 
 class Listener(Protocol):
-    """What is told of module calls and operators while a model runs."""
+    """What is told of module calls and operators while a model runs.
+
+    raised: what came out of it; that is not the model's failure.
+    """
+
+    raised: BaseException | None
 
     def enter(self, frame: Frame, arguments: Any) -> None:
         """Learn that a module call begins, with any structure that holds its tensors."""

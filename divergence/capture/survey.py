@@ -74,6 +74,7 @@ class Survey:
     """A listener that drafts every site of one run and joins them by who made which value."""
 
     def __init__(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        self.raised: BaseException | None = None
         self._flow: Dataflow[Draft | _Weight] = Dataflow()
         self._drafts: list[Draft] = []
         self._arguments: dict[Frame, tuple[list[Draft], list[str]]] = {}

@@ -130,13 +130,16 @@ class TorchRunner:
             run = stack.enter_context(self._subject.follow(scopes, thorough=thorough))
             stack.enter_context(self._subject.mode(scopes, listener, originals.keep, execute))
             try:
-                return run(*args, **kwargs)
+                output = run(*args, **kwargs)
             except DivergenceError:
                 raise
             except Exception as error:
-                if isinstance(listener, Show) and listener.raised:
-                    raise listener.raised from None
-                raise _failure(self._subject.name, scopes, error) from error
+                if listener.raised is None:
+                    raise _failure(self._subject.name, scopes, error) from error
+            # Also where the model caught what the probe raised, or raised another error for it.
+            if listener.raised is not None:
+                raise listener.raised from None
+            return output
 
     def _arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         def change(leaf: Any) -> Any:

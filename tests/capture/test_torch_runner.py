@@ -416,6 +416,24 @@ class TestRun:
             runner.run(call, probe)
         assert caught.value is error
 
+    def test_what_a_probe_raises_comes_through_a_model_that_catches_all(self):
+        class Catches(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(2, 2)
+
+            def forward(self, x):
+                try:
+                    return self.fc(x)
+                except Exception:  # noqa: BLE001  that is the case under test
+                    return x
+
+        def probe(site, value, exact=None):
+            raise ArithmeticError("stop")
+
+        with pytest.raises(ArithmeticError, match="stop"):
+            TorchRunner(Catches()).run(Call((array(1, 2),)), probe, ["fc"])
+
     def test_an_error_that_the_model_handles_itself_does_no_harm(self):
         class Tries(nn.Module):
             def __init__(self):
