@@ -101,7 +101,7 @@ def inherit(
     """
     value = {site.name: site.alias_of or site.name for site in reference.sites}
     own = {
-        value[pair.match.reference]: pair.floor.bound / pair.floor.scale
+        value[pair.match.reference]: pair.floor.bound_rmse / pair.floor.scale
         for pair in measured
         if pair.floor and pair.floor.scale and lineages[pair.match].growth > 1
     }
@@ -115,11 +115,11 @@ def inherit(
 
 
 def _widened(pair: Measured, share: float) -> Measured:
-    """Let the greatest error be that share of the value's root mean square."""
+    """Let the error be that share of the value, by root mean squares."""
     floor = pair.floor
-    if floor is None or not floor.bound or floor.bound >= share * floor.scale:
+    if floor is None or not floor.bound_rmse or floor.bound_rmse >= share * floor.scale:
         return pair
-    grown = share * floor.scale / floor.bound
+    grown = share * floor.scale / floor.bound_rmse
     wider = replace(
         floor,
         bound=floor.bound * grown,
