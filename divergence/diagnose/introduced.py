@@ -138,7 +138,8 @@ class _Feeder:
             return
         reference = self._held.values[site]
         rounding = self._held.rounding.get(site)
-        shadow = None if rounding is None else reference.astype(np.float64) + rounding
+        # Integers have no rounding; where none is known the units of the value bound the floor.
+        shadow = reference if rounding is None else reference.astype(np.float64) + rounding
         added = _introduced(compare(match, reference, value, shadow, self._lineages.get(match)))
         self._advance()
         if added is not None:
@@ -151,5 +152,5 @@ def _introduced(measured: Measured) -> Introduced | None:
     if metrics.incomparable or floor is None:
         return None
     if metrics.nonfinite:
-        return Introduced(math.inf, math.inf, floor.bound)
-    return Introduced(metrics.max_abs, floor.multiple, floor.bound)
+        return Introduced(math.inf, math.inf, floor.bound, floor.bound_rmse)
+    return Introduced(metrics.max_abs, floor.multiple, floor.bound, floor.bound_rmse)

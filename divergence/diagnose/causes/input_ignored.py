@@ -15,7 +15,9 @@ CAUSE = "graph.input_ignored"
 def examine(inquiry: Inquiry) -> Conclusion | str:
     """Perturb in the reference each input that the file lacks, or from which no output follows."""
     unread = _unread(inquiry.scene.candidate)
-    ignored = [item for item in inquiry.case.inputs if _is_ignored(item, unread)]
+    # With inputs of its own the file may well be given the same thing in another shape.
+    own = any(item.reference is None for item in inquiry.case.inputs)
+    ignored = [item for item in inquiry.case.inputs if _is_ignored(item, unread, own)]
     for item in ignored:
         effect = _effect(inquiry, item)
         if effect > 0:
@@ -25,10 +27,10 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     return "every input that the reference reads is read by the file"
 
 
-def _is_ignored(item: BoundInput, unread: set[str]) -> bool:
+def _is_ignored(item: BoundInput, unread: set[str], own: bool) -> bool:
     if item.reference is None or not isinstance(item.reference.value, np.ndarray):
         return False
-    return item.candidate is None or item.candidate.name in unread
+    return not own if item.candidate is None else item.candidate.name in unread
 
 
 def _effect(inquiry: Inquiry, item: BoundInput) -> float:
