@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 # Undoing a change must move the result away from the candidate by this factor, or the change
 # explains nothing.
 _MATTERS = 1.2
+# Share of the candidate's range that a recipe may be off at its worst pixel to count as exact.
+_NEAR = 0.01
+# What is left in grey levels where it is not worth a finding beside others.
+_LITTLE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def _judged(ours: Side, theirs: Side, candidate: Array, from_picture: bool) -> C
         findings += _left_over(ours, theirs, candidate, findings, from_picture)
     return Compared(
         tuple(sorted(findings, key=lambda found: -found.confidence)),
-        theirs.recipe.trial.exact,
+        theirs.recipe.trial.exact and after.worst <= _NEAR * float(np.ptp(candidate)),
         after.worst,
         theirs.spec if from_picture else None,
         ours.spec if from_picture else None,
@@ -198,7 +202,8 @@ def _left_over(
     shared = ours.recipe.trial.rms > 0.5 * trial.rms  # both sides do something unknown alike
     moved = not from_picture and theirs.recipe.parts.geometry
     made = theirs.planes()
-    if shared or moved or made is None or trial.rms > MOST_LEVELS:
+    little = bool(known) and trial.rms < _LITTLE
+    if shared or moved or little or made is None or trial.rms > MOST_LEVELS:
         return []
     tone = theirs.recipe.tone
     remainder = levels(theirs.recipe.reading.planes(candidate) - tone.apply(made), tone)

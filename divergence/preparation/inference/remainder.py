@@ -9,7 +9,8 @@ from divergence.records import Array
 # A remainder beyond this (grey levels, root mean square) is more than a kernel or a decoder makes.
 MOST_LEVELS = 25.0
 # Correlation of the remainder's size with the picture's slope from which it sits at edges.
-_AT_EDGES = 0.35
+# Kernels: 0.12 to 0.55 on three photographs; noise: below 0.01.
+_AT_EDGES = 0.1
 
 
 def sits_at_edges(remainder: Array, made: Array) -> bool:

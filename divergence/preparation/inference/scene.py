@@ -9,7 +9,7 @@ import numpy as np
 from divergence.errors import DivergenceError
 from divergence.preparation.inference.borders import Box
 from divergence.preparation.inference.recipe import Parts, Trial
-from divergence.preparation.inference.tone import Tone, fit_tone, levels
+from divergence.preparation.inference.tone import Tone, fit_tone
 from divergence.preparation.picture import Picture
 from divergence.preparation.steps import Crop, Curve, Gamma, Pad, Resize, Step
 from divergence.records import Array
@@ -21,6 +21,8 @@ _KEPT = 12
 # Libraries that resize floats agree to about 1e-3 grey levels; half a level is a rounded byte.
 # One library repeats itself exactly.
 EXACT_LEVELS, CERTAIN_LEVELS = 0.02, 1e-5
+# A window of the source may have less contrast than the whole, by up to this factor.
+_MOST_CONTRAST = 4.0
 # Pixels that a trial is judged by.
 _PIXELS = 40_000
 
@@ -36,6 +38,7 @@ class Scene:
         usual: the parts and the tone that the tensor would have if nothing had changed.
         """
         self.target, self.source, self.usual = target, source, usual
+        self._unit = target.std(axis=(1, 2)) / max(float(source.values.std()), 1e-6)
         # Greatest rounding step of each channel's values.
         self._rounding = np.abs(target).max(axis=(1, 2)) * epsilon
         self._kept: OrderedDict[tuple[Step, ...], Picture] = OrderedDict()
@@ -84,7 +87,15 @@ class Scene:
 
     def _rounding_levels(self, tone: Tone) -> float:
         """Return the distance in grey levels that the tensor's own rounding explains."""
-        return float(2 * (self._rounding / np.abs(tone.gain)).max())
+        return float(2 * (self._rounding / self._level(tone)).max())
+
+    def _level(self, tone: Tone) -> Array:
+        """Return what one grey level is in each channel of the target.
+
+        A tone that blows a nearly empty picture up to the target's contrast does not make its
+        distance small: the level is bounded by what the target's own contrast allows.
+        """
+        return np.asarray(np.minimum(np.abs(tone.gain), _MOST_CONTRAST * self._unit) + 1e-30)
 
     @property
     def _source_size(self) -> tuple[int, int]:
@@ -103,7 +114,7 @@ class Scene:
         target, made = target[:, ::stride, ::stride], made[:, ::stride, ::stride]
         if made.shape[0] != target.shape[0]:
             made = np.repeat(made.mean(axis=0, keepdims=True), target.shape[0], axis=0)
-        distance = np.abs(levels(target - tone.apply(made), tone))
+        distance = np.abs(target - tone.apply(made)) / self._level(tone)[:, None, None]
         worst, rms = float(distance.max()), float(np.sqrt(np.mean(distance**2)))
         rounding = self._rounding_levels(tone)
         exact, certain = worst <= EXACT_LEVELS + rounding, worst <= CERTAIN_LEVELS + rounding

@@ -18,6 +18,7 @@ from divergence.preparation.steps import DType, Gamma
 # so many grey levels to be believed.
 WORTH, LEFT_LEVELS = 0.7, 1.0
 _Place = Callable[[Parts, float], Parts]
+_LEAST, _MOST = 0.2, 5.0
 _POWERS = np.exp(np.linspace(-1.4, 1.4, 57))
 
 
@@ -51,7 +52,11 @@ def _tuned(scene: Scene, parts: Parts, place: _Place, power: float) -> Trial | N
         for factor in (float(np.exp(width)), float(np.exp(-width))):
             while best is not None and not best.exact:
                 further = scene.attempt(place(parts, power * factor))
-                if further is None or further.rms >= best.rms:
+                if (
+                    not _LEAST < power * factor < _MOST
+                    or further is None
+                    or further.rms >= best.rms
+                ):
                     break
                 power, best = power * factor, further
     if best is None:
