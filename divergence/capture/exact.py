@@ -93,12 +93,12 @@ class Shadows:
         result = func(*args, **kwargs)
         operands = list(op.operands(args, kwargs))
         known = {storage_key(tensor) for tensor in operands}
-        fresh = [t for t in tensors(result) if _has_shadow(t) and storage_key(t) not in known]
+        fresh = [t for t in tensors(result) if has_exact(t) and storage_key(t) not in known]
         # A view needs nothing; what is made from nothing or drawn is exact by definition.
         if not fresh or not operands:
             return result
         if op.draws(args, kwargs) and op.name not in RULES:
-            if any(map(_has_shadow, operands)) and not op.name.endswith("_like"):
+            if any(map(has_exact, operands)) and not op.name.endswith("_like"):
                 self._note(op, "draws random numbers")
             return result
         given = self._given(op, args, kwargs)
@@ -114,7 +114,7 @@ class Shadows:
         written: list[Tensor],
     ) -> Any:
         # Tensors without a shadow are shared: the operator must not write to them twice.
-        twice = all(map(_has_shadow, written)) and not op.draws(args, kwargs)
+        twice = all(map(has_exact, written)) and not op.draws(args, kwargs)
         given = self._given(op, args, kwargs) if twice else None
         known = {storage_key(tensor) for tensor in op.operands(args, kwargs)}
         result = func(*args, **kwargs)
@@ -133,7 +133,7 @@ class Shadows:
         rule = RULES.get(op.name)
         # Integers divided, for one, give what the default is.
         default = torch.get_default_dtype()
-        whole = not any(map(_has_shadow, tensors(given)))
+        whole = not any(map(has_exact, tensors(given)))
         try:
             if whole:
                 torch.set_default_dtype(torch.float64)
@@ -155,7 +155,7 @@ class Shadows:
         new: set[int | None] = set()
         for own, other in zip(tensors(result), tensors(exact), strict=False):
             key = storage_key(own)
-            if key in known or not _has_shadow(own):
+            if key in known or not has_exact(own):
                 continue
             if own.shape != other.shape or other.dtype not in _EXACT:
                 self._note(op, f"gives {other.dtype} {tuple(other.shape)} in float64")
@@ -181,7 +181,7 @@ class Shadows:
 
     def _promote(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return self.of(value) if _has_shadow(value) else value
+            return self.of(value) if has_exact(value) else value
         if isinstance(value, torch.dtype):
             return _promoted(value)
         return value
@@ -211,7 +211,7 @@ class Shadows:
 
     def _forget(self, tensor: Tensor) -> None:
         """Start the shadow again from what the program wrote."""
-        if not _has_shadow(tensor) or self._resized(tensor):
+        if not has_exact(tensor) or self._resized(tensor):
             self._shadows.pop(storage_key(tensor) or 0, None)
         else:
             self.reset(tensor)
@@ -238,8 +238,13 @@ def _gone(reference: StorageWeakRef) -> bool:
     return bool(reference.expired())  # type: ignore[no-untyped-call]
 
 
-def _has_shadow(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
+def has_exact(tensor: Tensor) -> bool:
+    """Return whether a tensor can have a shadow: floating, in plain memory of its own.
+
+    Sparse and nested tensors, and those that `vmap` batches, have none.
+    """
+    floating = tensor.is_floating_point() or tensor.is_complex()
+    return floating and not tensor.is_nested and storage_key(tensor) is not None
 
 
 def _promoted(dtype: torch.dtype) -> torch.dtype:

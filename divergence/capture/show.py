@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from divergence.capture.exact import has_exact
 from divergence.capture.survey import indexed
-from divergence.capture.tensors import tensors, to_array
+from divergence.capture.tensors import is_plain, tensors, to_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,9 @@ class Show:
         """Show one value, if it is wanted."""
         if self._probe is None or name not in self._wanted:
             return
-        shadows = self._shadows if tensor.is_floating_point() or tensor.is_complex() else None
+        if not is_plain(tensor):
+            return
+        shadows = self._shadows if self._shadows and has_exact(tensor) else None
         exact = to_array(shadows.of(tensor)) if shadows else None
         try:
             self._probe(name, to_array(tensor), exact)

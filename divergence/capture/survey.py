@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.dataflow import Dataflow, storage_key
-from divergence.capture.tensors import dtype_name, tensors
+from divergence.capture.tensors import dtype_name, is_plain, tensors
 from divergence.records import Site, SiteKind
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class Survey:
         targets = outputs or written
         name = f"{frame.label}::{op.name}#{number}"
         for index, tensor in enumerate(targets):
+            if not is_plain(tensor):
+                continue
             if op.name in _UNINITIALISED:
                 self._flow.made(tensor, _Weight())
                 continue
@@ -128,7 +130,12 @@ class Survey:
             draft.constant = constant
             draft.auxiliary = index > 0
             draft.keeps_values = layout
-            self._flow.made(tensor, draft)
+            back = self._flow.maker(tensor) if layout and not written else None
+            if isinstance(back, Draft):
+                draft.alias = back  # a view of a view that is the first value again
+                back.readers += 1
+            else:
+                self._flow.made(tensor, draft)
             if index == 0:
                 self._change(written, draft)
 
@@ -138,6 +145,8 @@ class Survey:
         weights = list(self._weights.pop(frame))
         kind, settings, leaf = frame.callee.kind, frame.callee.settings(), frame.callee.leaf
         for index, tensor in enumerate(tensors(output)):
+            if not is_plain(tensor):
+                continue
             maker = self._flow.maker(tensor)
             site = self._draft(indexed(frame.label, index), "module", kind, frame, tensor)
             site.inputs, site.weights = arguments, weights

@@ -61,6 +61,17 @@ def tensors(value: Any) -> list[Tensor]:
     return [leaf for _, leaf in leaves(value) if isinstance(leaf, Tensor)]
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Return whether a tensor holds one value in each place of one shape.
+
+    Nested tensors have no single shape, and what `vmap` batches cannot be read inside it.
+    """
+    import torch
+
+    batched = torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # noqa: SLF001  no other way
+    return not (tensor.is_nested or batched)
+
+
 def dtype_name(tensor: Tensor) -> str:
     """Return the dtype in numpy's words, or "bfloat16" and the like where numpy has none."""
     return str(tensor.dtype).removeprefix("torch.")

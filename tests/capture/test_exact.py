@@ -239,3 +239,26 @@ def test_the_run_itself_is_not_changed():
     runner = TorchRunner(Mixed().eval())
     plain, exact = runner.run(call), runner.run(call, lambda *_: None, None, "free")
     np.testing.assert_array_equal(plain[0], exact[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*nested:UserWarning")
+def test_tensors_without_plain_memory_do_not_stop_the_run():
+    class Unusual(Parent):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(6, 6)
+
+        def forward(self, x):
+            mapped = torch.vmap(lambda row: self.fc(row).sum())(x)
+            sparse = torch.sparse.mm(self.fc.weight.to_sparse(), x.t())
+            nested = torch.nested.as_nested_tensor([x[0], x[1, :3]]).to_padded_tensor(0.0)
+            return mapped.sum() + sparse.sum() + nested.sum()
+
+    call = Call((array(4, 6),))
+    model = Unusual()
+    runner = TorchRunner(model)
+    value, exact = collect(runner, call, "free", ["<root>::add#1"])["<root>::add#1"]
+    with torch.no_grad():
+        np.testing.assert_array_equal(value, model(torch.from_numpy(call.args[0])).numpy())
+    np.testing.assert_allclose(value, exact, rtol=1e-4, atol=1e-5)
+    assert "sparse" in " ".join(runner.fallbacks)

@@ -283,6 +283,17 @@ class TestDataflow:
         assert "y" in sites["<root>::copy#1"].inputs
         assert sites["<root>::mul#0"].inputs == ("<root>::copy#1",)
 
+    def test_a_view_that_is_the_first_value_again_is_an_alias(self):
+        class Back(Parent):
+            def forward(self, x):
+                y = x.exp()
+                return y.unsqueeze(0).squeeze(0) * 2, y + 1
+
+        _, _, _, sites = survey(Back(), array(2, 3))
+        assert sites["<root>::squeeze#0"].alias_of == "<root>::exp#0"
+        assert sites["<root>::mul#0"].inputs == ("<root>::exp#0",)
+        assert sites["<root>::add#0"].inputs == ("<root>::exp#0",)
+
     def test_what_does_not_depend_on_the_input_is_constant(self):
         class Constants(Parent):
             def __init__(self):
