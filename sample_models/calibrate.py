@@ -15,16 +15,23 @@ _LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.Co
 
 
 def calibrate(
-    model: nn.Module, *inputs: Any, seed: int = 0, gain: float = 1.0, **named: Any
+    model: nn.Module,
+    *inputs: Any,
+    seed: int = 0,
+    spread: float = 0.2,
+    keep: tuple[str, ...] = (),
 ) -> nn.Module:
     """Give `model` weights that keep values at order one on these inputs; return it in eval mode.
 
     One forward pass, layer by layer in the order of execution (layer-sequential unit
     variance, arXiv:1511.06422): a linear or convolutional layer is drawn anew and scaled
-    until its output has standard deviation `gain`; a batch norm takes the statistics of what
-    reaches it; gains and biases of norms get some spread, so that no parameter is without
-    effect. Layers that share their weight are scaled on their first call; those that take
+    until its output has standard deviation one; a batch norm takes the statistics of what
+    reaches it. Layers that share their weight are scaled on their first call; those that take
     no gradient hold constants (the bins of a box head) and stay.
+
+    spread: standard deviation of the logarithm of the norms' gains. Networks trained for long
+    have channels whose values are a hundred times those of others: 1.5 gives that.
+    keep: names of modules that stay as they are, with what is inside them.
     """
     generator = torch.Generator().manual_seed(seed)
     seen: set[int] = set()
@@ -35,37 +42,37 @@ def calibrate(
             return None
         seen.add(id(parameter))
         if isinstance(module, _NORMS):
-            _settle_norm(module, given[0], generator)
+            _settle_norm(module, given[0], spread, generator)
         else:
-            _settle_linear(module, given[0], gain, generator)
+            _settle_linear(module, given[0], generator)
         return module.forward(*given)  # the next layers see what this one gives from now on
 
     model.eval()
-    with torch.no_grad(), _hooked(model, settle):
-        model(*inputs, **named)
+    with torch.no_grad(), _hooked(model, settle, keep):
+        model(*inputs)
     return model
 
 
-def _settle_norm(module: nn.Module, value: Tensor, generator: torch.Generator) -> None:
+def _settle_norm(
+    module: nn.Module, value: Tensor, spread: float, generator: torch.Generator
+) -> None:
     if isinstance(module, _BATCH_NORMS):
         axes = [axis for axis in range(value.ndim) if axis != 1]
         module.running_mean.copy_(value.mean(axes))
         module.running_var.copy_(value.var(axes, correction=0).clamp_min(1e-3))
-    module.weight.copy_(1 + 0.2 * _normal(module.weight, generator))
+    module.weight.copy_((spread * _normal(module.weight, generator)).exp())
     if module.bias is not None:
         module.bias.copy_(0.1 * _normal(module.bias, generator))
 
 
-def _settle_linear(
-    module: nn.Module, value: Tensor, gain: float, generator: torch.Generator
-) -> None:
+def _settle_linear(module: nn.Module, value: Tensor, generator: torch.Generator) -> None:
     module.weight.copy_(_normal(module.weight, generator))
     bias, module.bias = module.bias, None
-    spread = module.forward(value).std()
+    deviation = module.forward(value).std()
     module.bias = bias
-    module.weight.mul_(gain / spread.clamp_min(1e-6))
+    module.weight.div_(deviation.clamp_min(1e-6))
     if bias is not None:
-        bias.copy_(0.1 * gain * _normal(bias, generator))
+        bias.copy_(0.1 * _normal(bias, generator))
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
@@ -73,8 +80,13 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @contextmanager
-def _hooked(model: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
-    modules = [m for m in model.modules() if isinstance(m, _NORMS + _LINEAR)]
+def _hooked(model: nn.Module, hook: Callable[..., Any], keep: tuple[str, ...]) -> Iterator[None]:
+    kept = {id(module) for name in keep for module in model.get_submodule(name).modules()}
+    modules = [
+        module
+        for module in model.modules()
+        if isinstance(module, _NORMS + _LINEAR) and id(module) not in kept
+    ]
     handles = [module.register_forward_hook(hook) for module in modules]
     try:
         yield

@@ -28,21 +28,22 @@ class Sample:
 
     model: the live network, or a file that holds it.
     onnx: ONNX files by name: of each exporter, or `right` and what is wrong.
-    inputs: the file to trace with, a picture or named arrays.
+    inputs: the file to trace with, a picture or named arrays; or several as NAME=FILE.
     factory, weights: how the command line gets `model`, where it is not a file.
-    options: of `divergence.trace`, in its own words.
+    options: of `divergence.trace`, in its own words; those of the candidate are the fault.
     """
 
     model: nn.Module | Path
     onnx: Mapping[str, Path]
-    inputs: Path
+    inputs: Path | tuple[str, ...]
     factory: str = ""
     weights: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, name: str) -> str:
         """Return the command that traces the ONNX file of that name."""
-        words = [self.factory or str(self.model), str(self.onnx[name]), str(self.inputs)]
+        inputs = self.inputs if isinstance(self.inputs, tuple) else (str(self.inputs),)
+        words = [self.factory or str(self.model), str(self.onnx[name]), *inputs]
         if self.weights is not None:
             words += ["--weights", str(self.weights)]
         for option, value in self.options.items():
@@ -53,9 +54,16 @@ class Sample:
         """Return the same model beside other ONNX files."""
         return replace(self, onnx=files)
 
-    def with_picture(self, picture: Path, **options: Any) -> Sample:
+    def with_picture(self, *inputs: Path | str, **options: Any) -> Sample:
         """Return the same pair, traced from a picture, with the options that prepare it."""
-        return replace(self, inputs=picture, options={**self.options, **options})
+        alone = inputs[0] if len(inputs) == 1 else None
+        given = alone if isinstance(alone, Path) else tuple(str(item) for item in inputs)
+        return replace(self, inputs=given, options={**self.options, **options})
+
+    def agreed(self) -> Sample:
+        """Return the same pair with nothing but the reference's options: the right one."""
+        shared = {k: v for k, v in self.options.items() if not k.startswith("candidate_")}
+        return replace(self, options=shared)
 
 
 def write(
@@ -92,17 +100,29 @@ def write_inputs(directory: Path, inputs: Mapping[str, Any]) -> Path:
 
 
 def export(
-    model: nn.Module, inputs: Mapping[str, Any], path: Path, exporter: str = "torchscript"
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    path: Path,
+    exporter: str = "torchscript",
+    dynamic: Mapping[str, Mapping[int, str]] | None = None,
 ) -> Path:
     """Export with one of `EXPORTERS`.
 
     The inputs are named as the parameters of `forward`, or as the keys of a dictionary there.
+    dynamic: names of axes that stay free, by input and axis.
     """
     names = [
         leaf
         for name, value in inputs.items()
         for leaf in (value if isinstance(value, dict) else [name])
     ]
+    axes = {name: dict(of) for name, of in (dynamic or {}).items()}
+    if exporter == "dynamo":
+        free = {name: {a: torch.export.Dim(n) for a, n in of.items()} for name, of in axes.items()}
+        shapes = {name: free.get(name) for name in inputs} if axes else None
+        special = {"dynamo": True, "dynamic_shapes": shapes, "external_data": False}
+    else:
+        special = {"dynamo": False, "dynamic_axes": axes or None}
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             copy.deepcopy(model),  # tracing leaves traced values in attributes
@@ -110,8 +130,7 @@ def export(
             str(path),
             kwargs=dict(inputs),
             input_names=names,
-            dynamo=exporter == "dynamo",
-            external_data=False,
+            **special,
         )
     return path
 
