@@ -59,6 +59,14 @@ class Dataflow(Generic[Maker]):
                 return write.maker
         return found
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Return whether this very view was made before and holds the same value still."""
+        memory = self._memory(tensor, create=False)
+        if memory is None or _window(tensor) not in memory.views:
+            return False
+        maker, _ = memory.views[_window(tensor)]
+        return self.maker(tensor) is maker
+
     def made(self, tensor: Tensor, maker: Maker) -> None:
         """Note that `maker` gave `tensor`, as a new value or as a view of one."""
         memory = self._memory(tensor, create=True)

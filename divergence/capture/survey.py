@@ -130,7 +130,8 @@ class Survey:
             draft.constant = constant
             draft.auxiliary = index > 0
             draft.keeps_values = layout
-            back = self._flow.maker(tensor) if layout and not written else None
+            known = layout and not written and self._flow.knows(tensor)
+            back = self._flow.maker(tensor) if known else None
             if isinstance(back, Draft):
                 draft.alias = back  # a view of a view that is the first value again
                 back.readers += 1

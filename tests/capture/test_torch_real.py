@@ -107,6 +107,20 @@ def test_sites_are_complete_and_the_float64_run_is_the_double_model(build):
     print(f"\n{build.__name__}: {len(asked)} of {len(program.sites)} sites, worst {worst:.1e}")
 
 
+def test_aliases_hold_the_very_same_value():
+    import timm
+
+    model = timm.create_model("mobilenetv3_small_100").eval()
+    runner, call = TorchRunner(model), Call((image(1, 3, 64, 64),))
+    aliases = {s.name: s.alias_of for s in runner.program(call).sites if s.alias_of}
+    found = {}
+    asked = {*aliases, *aliases.values()}
+    runner.run(call, lambda s, v, e=None: found.update({s: v.copy()}), asked)
+    assert len(aliases) > 50
+    for name, origin in aliases.items():
+        np.testing.assert_array_equal(found[name], found[origin], strict=True)
+
+
 def test_silero_keeps_its_state_and_names_its_modules():
     folder = importlib.resources.files("silero_vad") / "data"
     module = torch.jit.load(str(folder / "silero_vad.jit"))

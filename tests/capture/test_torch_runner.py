@@ -294,6 +294,18 @@ class TestDataflow:
         assert sites["<root>::mul#0"].inputs == ("<root>::exp#0",)
         assert sites["<root>::add#0"].inputs == ("<root>::exp#0",)
 
+    def test_a_new_view_of_what_was_written_in_place_is_none(self):
+        class Flat(Parent):
+            def forward(self, x):
+                y = (x * 1).relu_()
+                return y.flatten() * 2
+
+        runner, call, _, sites = survey(Flat(), array(2, 3))
+        assert sites["<root>::view#0"].alias_of is None
+        assert sites["<root>::view#0"].inputs == ("<root>::relu#0",)
+        assert sites["<root>::mul#1"].inputs == ("<root>::view#0",)
+        assert values(runner, call)[0]["<root>::view#0"].shape == (6,)
+
     def test_what_does_not_depend_on_the_input_is_constant(self):
         class Constants(Parent):
             def __init__(self):
