@@ -11,8 +11,10 @@ from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
 from divergence.matching.likeness import unlike
 from divergence.matching.linear import Chains
+from divergence.matching.reasons import strangers
+from divergence.matching.relations import Relations
 from divergence.matching.sides import Sides, Strategy
-from divergence.matching.spread import spread, strangers
+from divergence.matching.spread import spread
 from divergence.matching.topology import around
 from divergence.records import Match, Pairing, Program
 
@@ -54,7 +56,7 @@ def match(
     reasons = unlike(board)
     if reasons and not fixed:
         return strangers(reference, candidate, reasons)
-    return spread(board, fixed)
+    return spread(board, fixed, Relations(board))
 
 
 def _decisions(board: Board, least: float, lead: float) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,9 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from tests.matching.suite.architectures import ARCHITECTURES, Architecture, perturbed
 from tests.matching.suite.measure import Known, Result, judge, workspace
 from tests.matching.suite.rewrites import REWRITES, export
@@ -37,7 +40,7 @@ def run(
 def _architecture(
     root: Path, architecture: Architecture, exporters: tuple[str, ...], rewrites: tuple[str, ...]
 ) -> Iterator[Result]:
-    model, inputs = architecture.model(), architecture.inputs()
+    model, inputs = _model(root, architecture), architecture.inputs()
     changed = perturbed(model)
     reference = reference_values(model, inputs)
     for exporter in exporters:
@@ -76,6 +79,19 @@ def _architecture(
                     continue
                 yield result
                 _line(result)
+
+
+def _model(root: Path, architecture: Architecture) -> nn.Module:
+    """Return the model with the weights that the files in the folder were exported with."""
+    path = root / f"{architecture.name}.pt"
+    if path.exists():
+        model = architecture.build().eval()
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model
+    model = architecture.model()
+    root.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), path)
+    return model
 
 
 def _line(result: Result) -> None:

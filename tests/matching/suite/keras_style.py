@@ -16,8 +16,32 @@ from onnx import helper, numpy_helper
 _TO_OURS, _TO_ONNX = (0, 3, 2, 1), (0, 3, 2, 1)  # its own inverse: N C H W <-> N W H C
 _SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 _ELEMENTWISE = set(
-    "Relu Sigmoid Tanh HardSwish HardSigmoid Clip Gelu Elu LeakyRelu Erf Sqrt Exp Neg "
-    "Softplus Mish Swish Identity Add Mul Sub Div Pow Max Min".split()
+    [
+        "Relu",
+        "Sigmoid",
+        "Tanh",
+        "HardSwish",
+        "HardSigmoid",
+        "Clip",
+        "Gelu",
+        "Elu",
+        "LeakyRelu",
+        "Erf",
+        "Sqrt",
+        "Exp",
+        "Neg",
+        "Softplus",
+        "Mish",
+        "Swish",
+        "Identity",
+        "Add",
+        "Mul",
+        "Sub",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+    ]
 )
 
 
