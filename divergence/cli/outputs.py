@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain, print, and return 0 where the outputs agree, else 1."""
-    from divergence.postprocess.explain import explain_outputs
+    from divergence.postprocess.explain import explain
 
-    found = explain_outputs(arguments.reference, arguments.candidate)
-    causes = " and ".join(dict.fromkeys(finding.cause for finding in found))
-    sentence = f"The outputs differ by {causes}." if found else "The outputs agree."
-    return findings.show(found, same=not found, sentence=sentence, as_json=arguments.json)
+    found = explain(arguments.reference, arguments.candidate)
+    return findings.show(
+        found.findings, same=found.same, sentence=found.sentence, as_json=arguments.json
+    )

@@ -2,155 +2,182 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from divergence.postprocess.relation import AGREE, Relation, scale
+from divergence.postprocess.columns import alike
+from divergence.postprocess.fit import Line, fit
+from divergence.postprocess.forms import FORMS, Form
+from divergence.postprocess.relation import Change, Relation
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.box_scale"
 
 COORDINATES = 4
-# Columns beside the four coordinates: scores, classes, mask coefficients.
+# Columns beside the four coordinates: scores, classes, mask coefficients, key points.
 MOST_COLUMNS = 256
+# A line through fewer rows fits whatever they hold.
+_FEWEST_ROWS = 8
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
-    """Yield gains for each coordinate, gains with offsets, and the other forms of a box."""
+    """Yield boxes brought to other forms and units, gains for each column, and one for all."""
     if reference.shape != candidate.shape or not reference.size:
         return
+    if COORDINATES not in reference.shape:  # nothing but boxes may be there, too
+        yield from _all(reference, candidate)
     for axis in range(reference.ndim - 1, -1, -1):
         if COORDINATES <= reference.shape[axis] <= MOST_COLUMNS:
-            yield from _scaled(reference, candidate, axis)
-            yield from _other_form(axis)
-    yield from _one_gain(reference, candidate)
+            yield from _boxes(reference, candidate, axis)
+            yield from _columns(reference, candidate, axis)
+    if COORDINATES in reference.shape:
+        yield from _all(reference, candidate)
 
 
-def _one_gain(reference: Array, candidate: Array) -> Iterator[Relation]:
-    gain, _ = _fit(reference.ravel(), candidate.ravel(), offset=False)
-    if gain is not None and abs(gain - 1) > AGREE:
-        yield _relation(
-            f"every number of the candidate is {gain:.6g} times the reference's",
-            lambda value: value.astype(np.float64) * gain,
-            {"gain": gain},
-        )
+@dataclass(frozen=True, slots=True)
+class _Mapping:
+    """How boxes of one form become boxes of another: a line for x and one for y."""
+
+    ours: Form
+    theirs: Form
+    x: Line
+    y: Line
+
+    @property
+    def plain(self) -> bool:
+        return self.x.plain and self.y.plain
+
+    def __call__(self, box: Array) -> Array:
+        corners = self.ours.to_corners(box.astype(np.float64))
+        mapped = np.stack([(self.x if n % 2 == 0 else self.y).at(c) for n, c in enumerate(corners)])
+        return self.theirs.from_corners(mapped)
 
 
-def _scaled(reference: Array, candidate: Array, axis: int) -> Iterator[Relation]:
-    ours, theirs = (np.moveaxis(value, axis, 0) for value in (reference, candidate))
-    for offset in (False, True):
-        fits = [_fit(a.ravel(), b.ravel(), offset) for a, b in zip(ours, theirs, strict=True)]
-        if any(gain is None for gain, _ in fits):
-            continue
-        gains = np.array([gain for gain, _ in fits], dtype=np.float64)
-        shifts = np.array([shift for _, shift in fits])
-        changed = np.flatnonzero((np.abs(gains - 1) > AGREE) | (np.abs(shifts) > 0))
-        if not changed.size:
-            continue
-        yield _coordinates(axis, reference.ndim, gains, shifts, changed)
-        return
+def _boxes(reference: Array, candidate: Array, axis: int) -> Iterator[Relation]:
+    ours, theirs = (np.moveaxis(v, axis, 0)[:COORDINATES] for v in (reference, candidate))
+    for first in FORMS.values():
+        for second in FORMS.values():
+            before = first.to_corners(ours.astype(np.float64))
+            after = second.to_corners(theirs.astype(np.float64))
+            x, y = fit(before[0::2], after[0::2]), fit(before[1::2], after[1::2])
+            if x is None or y is None:
+                continue
+            mapping = _Mapping(first, second, x, y)
+            if first is not second or not mapping.plain:
+                yield _box_relation(mapping, axis)
 
 
-def _coordinates(axis: int, ndim: int, gains: Array, shifts: Array, changed: Array) -> Relation:
-    """Return the relation of a gain and an offset for each coordinate."""
-    view = [1] * ndim
-    view[axis] = -1
-    slope, start = gains.reshape(view), shifts.reshape(view)
-    first = changed[:COORDINATES]
-    text = f"gains {', '.join(f'{gains[i]:.6g}' for i in first)}"
-    if shifts.any():
-        text += f" and offsets {', '.join(f'{shifts[i]:.6g}' for i in first)}"
+def _box_relation(mapping: _Mapping, axis: int) -> Relation:
+    ours, theirs = mapping.ours.words, mapping.theirs.words
+    parameters: dict[str, Any] = {"axis": axis}
+    parts = []
+    if mapping.ours is not mapping.theirs:
+        parts.append(f"are {theirs} where the reference's are {ours}")
+        parameters["format"] = [ours, theirs]
+    if not mapping.plain:
+        parts.append(f"have {_lines(mapping)}")
+        parameters |= _gains(mapping)
+    evidence = Evidence("boxes", ours, theirs)
+    if mapping.ours is mapping.theirs:
+        evidence = Evidence("gain and offset of x, y", [1, 0, 1, 0], [*mapping.x, *mapping.y])
     return _relation(
-        f"coordinates {first.tolist()} of the candidate have {text}",
-        lambda value: np.asarray(value * slope + start),
-        {"gain": gains[changed].tolist(), "offset": shifts[changed].tolist(), "axis": axis},
+        f"the candidate's boxes {' and '.join(parts)}",
+        "bring the reference's boxes to the candidate's units and form",
+        _on_first(mapping, axis),
+        evidence,
+        parameters,
     )
 
 
-def _fit(reference: Array, candidate: Array, offset: bool) -> tuple[float | None, float]:
-    """Return gain and offset with candidate = gain * reference + offset, (None, 0) if none fits."""
-    a, b = reference.astype(np.float64), candidate.astype(np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return None, 0.0
-    allowed = AGREE * max(scale(b), 1e-12)
-    if np.abs(a - b).max(initial=0.0) <= allowed:
-        return 1.0, 0.0
-    shift = 0.0
-    if offset:
-        spread = a - a.mean()
-        energy = float(spread @ spread)
-        gain = float(spread @ (b - b.mean())) / energy if energy else 1.0
-        shift = float(b.mean() - gain * a.mean())
-    else:
-        energy = float(a @ a)
-        gain = float(a @ b) / energy if energy else 1.0
-    fits = np.abs(gain * a + shift - b).max(initial=0.0) <= allowed and gain != 0
-    return (gain, shift) if fits else (None, 0.0)
+def _lines(mapping: _Mapping) -> str:
+    x, y = mapping.x, mapping.y
+    text = f"gains of {x.gain:.6g} in x and {y.gain:.6g} in y"
+    if x.offset or y.offset:
+        text += f", offsets of {x.offset:.6g} and {y.offset:.6g}"
+    return text
 
 
-def _centre(box: Array) -> Array:
-    x1, y1, x2, y2 = box
-    return np.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1])
+def _gains(mapping: _Mapping) -> dict[str, list[float]]:
+    """Return gain and offset of each coordinate in the candidate's form."""
+    x, y = mapping.x, mapping.y
+    gains = np.array([x.gain, y.gain, x.gain, y.gain])
+    zero = mapping.theirs.from_corners(np.array([x.offset, y.offset, x.offset, y.offset]))
+    swapped = mapping.theirs is FORMS["yxyx"]
+    return {"gain": (gains[[1, 0, 3, 2]] if swapped else gains).tolist(), "offset": zero.tolist()}
 
 
-def _corner(box: Array) -> Array:
-    x1, y1, x2, y2 = box
-    return np.stack([x1, y1, x2 - x1, y2 - y1])
+def _on_first(change: Change, axis: int) -> Change:
+    def changed(value: Array) -> Array:
+        columns = np.moveaxis(value.astype(np.float64), axis, 0).copy()
+        columns[:COORDINATES] = change(columns[:COORDINATES])
+        return np.moveaxis(columns, 0, axis)
+
+    return changed
 
 
-def _from_centre(box: Array) -> Array:
-    x, y, w, h = box
-    return np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+def _columns(reference: Array, candidate: Array, axis: int) -> Iterator[Relation]:
+    """Yield a line of its own for each column that has one: key points, angles, depths."""
+    if reference.size // reference.shape[axis] < _FEWEST_ROWS:
+        return
+    ours, theirs = (np.moveaxis(v, axis, 0) for v in (reference, candidate))
+    changed = np.flatnonzero(~alike(reference, candidate, axis))
+    found = {int(i): fit(ours[i], theirs[i]) for i in changed}
+    lines = {i: line for i, line in found.items() if line is not None and not line.plain}
+    if not lines:
+        return
+    gain, offset = np.ones(len(ours)), np.zeros(len(ours))
+    for i, line in lines.items():
+        gain[i], offset[i] = line
+    view = [1] * reference.ndim
+    view[axis] = -1
+    slope, start = gain.reshape(view), offset.reshape(view)
+    columns = list(lines)
+    shown = ", ".join(f"{gain[i]:.6g}" for i in columns[:COORDINATES])
+    yield _relation(
+        f"columns {columns[:COORDINATES]} of the candidate have gains {shown}"
+        + (" and offsets" if offset.any() else ""),
+        "bring the reference's columns to the candidate's units",
+        lambda value: np.asarray(value * slope + start),
+        Evidence("gain of the columns", 1, gain[columns].tolist()),
+        {
+            "gain": gain[columns].tolist(),
+            "offset": offset[columns].tolist(),
+            "axis": axis,
+            "columns": columns,
+        },
+    )
 
 
-def _from_corner(box: Array) -> Array:
-    x, y, w, h = box
-    return np.stack([x, y, x + w, y + h])
-
-
-def _swapped(box: Array) -> Array:
-    return box[[1, 0, 3, 2]]
-
-
-FORMS: Mapping[tuple[str, str], Callable[[Array], Array]] = {
-    ("x1 y1 x2 y2", "cx cy w h"): _centre,
-    ("x1 y1 x2 y2", "x y w h"): _corner,
-    ("cx cy w h", "x1 y1 x2 y2"): _from_centre,
-    ("x y w h", "x1 y1 x2 y2"): _from_corner,
-    ("cx cy w h", "x y w h"): lambda box: _corner(_from_centre(box)),
-    ("x y w h", "cx cy w h"): lambda box: _centre(_from_corner(box)),
-    ("x y", "y x"): _swapped,
-}
-
-
-def _other_form(axis: int) -> Iterator[Relation]:
-    for (ours, theirs), convert in FORMS.items():
-
-        def change(value: Array, convert: Callable[[Array], Array] = convert) -> Array:
-            columns = np.moveaxis(value.astype(np.float64), axis, 0).copy()
-            columns[:COORDINATES] = convert(columns[:COORDINATES])
-            return np.moveaxis(columns, 0, axis)
-
-        yield _relation(
-            f"the candidate's boxes are {theirs} where the reference's are {ours}",
-            change,
-            {"format": [ours, theirs], "axis": axis},
-        )
+def _all(reference: Array, candidate: Array) -> Iterator[Relation]:
+    line = fit(reference, candidate)
+    if line is None or line.plain:
+        return
+    text = f"every number of the candidate is {line.gain:.6g} times the reference's"
+    yield _relation(
+        text + (f", plus {line.offset:.6g}" if line.offset else ""),
+        "bring the reference's numbers to the candidate's units",
+        line.at,
+        Evidence("gain and offset", [1, 0], list(line)),
+        {"gain": line.gain, "offset": line.offset},
+    )
 
 
 def _relation(
-    explanation: str, change: Callable[[Array], Array], parameters: Mapping[str, Any]
+    explanation: str,
+    action: str,
+    change: Change,
+    evidence: Evidence,
+    parameters: Mapping[str, Any],
 ) -> Relation:
-    name, value = next(iter(parameters.items()))
-    ours = value[0] if name == "format" else 1.0
     return Relation(
         CAUSE,
         explanation,
-        f"bring the reference's boxes to the candidate's {name}",
+        action,
         on_reference=lambda v: np.asarray(change(v)),
-        evidence=(Evidence(f"{name} of the boxes", ours, value[1] if name == "format" else value),),
+        evidence=(evidence,),
         remedy="Map the boxes of both sides to the same units and form before they are used.",
         parameters=parameters,
     )

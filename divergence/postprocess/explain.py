@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from divergence.errors import InputError
-from divergence.postprocess import boxes, layout, link, order, survivors
-from divergence.postprocess.relation import Relation, agree, distance
+from divergence.postprocess.relation import Relation
+from divergence.postprocess.residual import SAME, distance, residual
+from divergence.postprocess.search import search
+from divergence.postprocess.ties import explain_ties
 from divergence.preparation.explain import read_tensors
 from divergence.records import Array, Finding, Proof
 
-# One family of causes a module; the more specific come first.
-FAMILIES: Final[tuple[ModuleType, ...]] = (layout, order, link, boxes, survivors)
-# How many changes may lie between the two at once.
-DEPTH: Final = 2
+Output = Any  # an array, a torch tensor, or the path of a .npy or .npz file
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How two outputs differ.
+
+    findings: what turns the reference's output into the candidate's, in order of application.
+    same: the outputs agree, up to the rounding of a float16 file. explained: the findings leave
+    no more than that. distance: greatest absolute difference; inf where shapes differ.
+    """
+
+    findings: tuple[Finding, ...]
+    same: bool
+    explained: bool
+    distance: float
+
+    @property
+    def sentence(self) -> str:
+        """The answer in one sentence."""
+        if self.same:
+            return "The outputs agree."
+        if self.explained:
+            causes = " and ".join(dict.fromkeys(found.cause for found in self.findings))
+            return f"The outputs differ by {causes}."
+        found = "only in part" if self.findings else "not"
+        size = f"by {self.distance:.3g} at most" if np.isfinite(self.distance) else "in shape"
+        return f"The outputs differ {size}, and the difference is {found} explained."
 
 
 def explain_outputs(
-    reference: Array | Path | str | Mapping[str, Any],
-    candidate: Array | Path | str | Mapping[str, Any],
+    reference: Output | Mapping[str, Output], candidate: Output | Mapping[str, Output]
 ) -> list[Finding]:
     """Return what differs between two final outputs; empty where they agree or nothing explains.
 
     reference, candidate: arrays, tensors, paths of .npy or .npz files, or mappings of names to
-    arrays. Detections are tables with a row x1 y1 x2 y2, score, class each; a mapping with
-    `boxes`, `scores` and `labels` is joined to one.
+    them. Detections are tables with a row x1 y1 x2 y2, score, class each; a mapping with
+    `boxes`, `scores` and `labels` is joined to one. `explain` tells "agree" from "not explained".
 
     Raises:
         InputError: a file cannot be read, or one side has names and the other has none.
@@ -38,6 +62,13 @@ def explain_outputs(
     >>> [f.cause for f in explain_outputs(scores, 1 / (1 + np.exp(-scores)))]
     ['postprocess.activation']
     """
+    return list(explain(reference, candidate).findings)
+
+
+def explain(
+    reference: Output | Mapping[str, Output], candidate: Output | Mapping[str, Output]
+) -> Explanation:
+    """Return the whole explanation; see `explain_outputs`."""
     ours, theirs = read_tensors(reference), read_tensors(candidate)
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         return _named(ours, theirs)
@@ -45,43 +76,22 @@ def explain_outputs(
         raise InputError(
             "One side has named outputs and the other a single array; give both alike."
         )
-    return explain(ours, theirs)
+    return _explain_one(ours, theirs)
 
 
-def explain(reference: Array, candidate: Array) -> list[Finding]:
+def _explain_one(reference: Array, candidate: Array) -> Explanation:
     """Explain the difference of two arrays: the shortest chain of changes that removes it."""
-    if agree(reference, candidate):
-        return []
-    chains: list[tuple[tuple[Relation, ...], Array, Array]] = [((), reference, candidate)]
-    for _ in range(DEPTH):
-        longer = []
-        for done, ours, theirs in chains:
-            for relation in _relations(ours, theirs):
-                changed = _applied(relation, ours, theirs)
-                if changed is None:
-                    continue
-                if agree(*changed) and changed[0].size:
-                    return _findings((*done, relation), reference, candidate)
-                longer.append(((*done, relation), *changed))
-        chains = longer
-    return []
+    found = search(reference, candidate)
+    same = not found.relations and residual(reference, candidate) <= SAME
+    return Explanation(
+        _findings(found.relations, reference, candidate),
+        same=same,
+        explained=same or bool(found.relations),
+        distance=distance(reference, candidate),
+    )
 
 
-def _relations(reference: Array, candidate: Array) -> list[Relation]:
-    return [r for family in FAMILIES for r in family.relations(reference, candidate)]
-
-
-def _applied(relation: Relation, ours: Array, theirs: Array) -> tuple[Array, Array] | None:
-    """Return both sides changed; None where a change does not apply or changes nothing."""
-    try:
-        with np.errstate(all="ignore"):
-            changed = relation.on_reference(ours), relation.on_candidate(theirs)
-    except (ValueError, IndexError):
-        return None
-    return changed
-
-
-def _findings(chain: Sequence[Relation], reference: Array, candidate: Array) -> list[Finding]:
+def _findings(chain: Sequence[Relation], reference: Array, candidate: Array) -> tuple[Finding, ...]:
     """Return a finding for each change, with the error before and after it."""
     findings = []
     ours, theirs = reference, candidate
@@ -100,20 +110,47 @@ def _findings(chain: Sequence[Relation], reference: Array, candidate: Array) -> 
                 proof=Proof(relation.action, before, distance(ours, theirs)),
             )
         )
-    return findings
+    return tuple(findings)
 
 
-def _named(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> list[Finding]:
+def _named(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Explanation:
     detections = _joined(ours), _joined(theirs)
     if detections[0] is not None and detections[1] is not None:
-        return explain(detections[0], detections[1])
-    shared = [name for name in ours if name in theirs]
-    if not shared:
+        return _explain_one(detections[0], detections[1])
+    theirs = _by_our_names(ours, theirs)
+    each = [_one_of(ours, theirs, name) for name in theirs]
+    return Explanation(
+        tuple(finding for one in each for finding in one.findings),
+        same=all(one.same for one in each),
+        explained=all(one.explained for one in each),
+        distance=max(one.distance for one in each),
+    )
+
+
+def _one_of(ours: Mapping[str, Array], theirs: Mapping[str, Array], name: str) -> Explanation:
+    shared = {key: ours[key] for key in theirs}
+    tie = explain_ties(shared, theirs, name)
+    if tie is None:
+        return _explain_one(ours[name], theirs[name])
+    apart = distance(ours[name], theirs[name])
+    return Explanation((tie,), same=False, explained=True, distance=apart)
+
+
+def _by_our_names(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the candidate's outputs under the reference's names: by name, else in order.
+
+    Raises:
+        InputError: names differ, and there is not one output for each.
+    """
+    left = [name for name in ours if name not in theirs]
+    others = [name for name in theirs if name not in ours]
+    if len(left) != len(others) and len(left) == len(ours):
         raise InputError(
             f"No output has the same name on both sides: {', '.join(ours)} against "
             f"{', '.join(theirs)}; give arrays, or the same names."
         )
-    return [finding for name in shared for finding in explain(ours[name], theirs[name])]
+    order = dict(zip(left, others, strict=True)) if len(left) == len(others) else {}
+    return {name: theirs[order.get(name, name)] for name in ours if name in theirs or name in order}
 
 
 def _joined(named: Mapping[str, Array]) -> Array | None:
@@ -124,4 +161,6 @@ def _joined(named: Mapping[str, Array]) -> Array | None:
     columns = [table, named["scores"].reshape(-1, 1)]
     if "labels" in named:
         columns.append(named["labels"].reshape(-1, 1))
+    if len({len(column) for column in columns}) > 1:
+        return None
     return np.concatenate([column.astype(np.float64) for column in columns], axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from divergence.postprocess.relation import Relation
 from divergence.postprocess.slices import matched_order, meaning
+from divergence.postprocess.tables import as_tables
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.layout"
@@ -27,6 +28,7 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
         )
     if reference.shape == candidate.shape:
         yield from _reordered(reference, candidate)
+        yield from _shifted_labels(reference, candidate)
 
 
 def _transposed(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -47,14 +49,49 @@ def _reordered(reference: Array, candidate: Array) -> Iterator[Relation]:
     for axis in range(reference.ndim):
         if meaning(reference.shape, axis) != "channels":
             continue
-        order = matched_order(reference, candidate, axis)
-        if order is not None:
+        order = matched_order(_in_own_units(reference), _in_own_units(candidate), axis)
+        if order is not None and not _only_swaps_x_and_y(order):
             yield _relation(
                 f"the channels on axis {axis} come in another order",
                 f"reorder axis {axis} of the reference",
                 lambda value, order=order, axis=axis: np.take(value, order, axis),
                 {"axis": axis, "order": order},
             )
+
+
+def _in_own_units(value: Array) -> Array:
+    """Return the values as shares of their own spread: a gain of all may come beside."""
+    known = np.nan_to_num(value.astype(np.float64))
+    spread = float(known.std())
+    return np.asarray((known - known.mean()) / spread if spread else known)
+
+
+def _only_swaps_x_and_y(order: Sequence[int]) -> bool:
+    """Whether the order is that of boxes y1 x1 y2 x2: another form, which `boxes` tells."""
+    return list(order) == [1, 0, 3, 2, *range(4, len(order))]
+
+
+def _shifted_labels(reference: Array, candidate: Array) -> Iterator[Relation]:
+    """Classes are counted from another number: one side has a background class in front."""
+    tables = as_tables(reference, candidate)
+    if tables is None or tables[0].label is None:
+        return
+    apart = np.unique(tables[1].labels - tables[0].labels)
+    if len(apart) != 1 or not apart[0]:
+        return
+    column, offset = tables[0].label, int(apart[0])
+
+    def shift(value: Array) -> Array:
+        result = value.astype(np.float64)
+        result[..., column] += offset
+        return result
+
+    yield _relation(
+        f"the candidate's classes are the reference's {offset:+d}",
+        f"count the reference's classes from {offset:+d}",
+        shift,
+        {"label_offset": offset},
+    )
 
 
 def _relation(

@@ -1,152 +1,130 @@
-"""postprocess.nms: other boxes survive: another score or overlap threshold, or clipping."""
+"""postprocess.nms: other boxes survive: thresholds, class handling, greatest number, clipping."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from divergence.postprocess.relation import AGREE, Relation, scale
+from divergence.postprocess.clipping import clipped
+from divergence.postprocess.relation import Change, Relation
+from divergence.postprocess.rules import reasons
+from divergence.postprocess.tables import Table, as_tables
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.nms"
 
-COORDINATES = 4
+# Two detections are the same where scores and corners are this near: a share of 1, of the
+# box's own sides, and of the greatest coordinate.
+_SCORE, _SIDE, _PLACE = 0.03, 0.03, 3e-3
+_MOST_ROWS = 5000
+# Other survivors are explained only where the sides still have something in common.
+_SHARED = 0.2
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
     """Yield what makes the survivors differ, for tables of one detection a row."""
-    ours, theirs = _table(reference), _table(candidate)
-    if ours is None or theirs is None:
+    tables = as_tables(reference, candidate)
+    if tables is None or max(len(table.rows) for table in tables) > _MOST_ROWS:
         return
-    if ours.shape == theirs.shape:
-        yield from _clipped(reference, candidate)
-    common = _matched(ours, theirs)
-    kept, lost = _split(ours, [i for i, _ in common])
-    _, extra = _split(theirs, [j for _, j in common])
-    if not len(common) or not (len(lost) or len(extra)):
-        return
-    rows = [i for i, _ in common], [j for _, j in common]
-    how = _threshold(kept, lost, extra)
-    yield Relation(
+    ours, theirs = tables
+    clips = list(clipped(ours, theirs))
+    yield from clips
+    if any(_more_in_common(ours, theirs, clip) for clip in clips):
+        return  # clipped alike first, more of them are the same
+    for same in (_same_boxes, _same_scores):
+        common = _matched(ours, theirs, same(ours, theirs))
+        if len(common) < _SHARED * min(len(ours.rows), len(theirs.rows)):
+            continue
+        alone = len(ours.rows) - len(common), len(theirs.rows) - len(common)
+        if any(alone):
+            yield _relation(ours, theirs, common)
+
+
+def _more_in_common(ours: Table, theirs: Table, clip: Relation) -> bool:
+    """Whether more boxes are the same once both sides are clipped."""
+    first = replace(ours, rows=clip.on_reference(ours.rows))
+    second = replace(theirs, rows=clip.on_candidate(theirs.rows))
+    before, after = _same_boxes(ours, theirs), _same_boxes(first, second)
+    return len(_matched(first, second, after)) > len(_matched(ours, theirs, before))
+
+
+def _same_boxes(ours: Table, theirs: Table) -> Array:
+    """Return how far each detection of one side is from each of the other; inf where another."""
+    a, b = ours.boxes[:, None], theirs.boxes[None]
+    apart = np.abs(a - b)
+    sides = np.tile((a[..., 2:] - a[..., :2]).clip(0), 2)
+    allowed = _SIDE * sides + _PLACE * max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        far = np.nan_to_num((apart / np.maximum(allowed, 1e-12)).max(2), nan=np.inf)
+    scores = np.abs(ours.scores[:, None] - theirs.scores[None]) / _SCORE
+    other = ours.labels[:, None] != theirs.labels[None]
+    return np.where((far <= 1) & (scores <= 1) & ~other, far + scores, np.inf)
+
+
+def _same_scores(ours: Table, theirs: Table) -> Array:
+    """The same by score and label alone: the boxes may be in other units."""
+    apart = np.abs(ours.scores[:, None] - theirs.scores[None])
+    near = apart <= 1e-3 * np.maximum(ours.scores[:, None], 1e-3)
+    other = ours.labels[:, None] != theirs.labels[None]
+    return np.where(near & ~other, apart, np.inf)
+
+
+def _matched(ours: Table, theirs: Table, apart: Array) -> list[tuple[int, int]]:
+    """Pair rows, the nearest first, each once."""
+    rows, columns = np.nonzero(np.isfinite(apart))
+    nearest = np.argsort(apart[rows, columns], kind="stable")
+    left, right = np.ones(len(ours.rows), bool), np.ones(len(theirs.rows), bool)
+    pairs = []
+    for i, j in zip(rows[nearest].tolist(), columns[nearest].tolist(), strict=True):
+        if left[i] and right[j]:
+            left[i] = right[j] = False
+            pairs.append((i, j))
+    return sorted(pairs)
+
+
+def _relation(ours: Table, theirs: Table, common: Sequence[tuple[int, int]]) -> Relation:
+    first, second = [i for i, _ in common], [j for _, j in common]
+    union, in_ours, in_theirs = _union(ours, theirs, first, second)
+    lost, extra = int((~in_theirs).sum()), int((~in_ours).sum())
+    why = reasons(union, in_ours, in_theirs)
+    parameters: dict[str, Any] = {
+        "both": len(common),
+        "reference_only": lost,
+        "candidate_only": extra,
+    }
+    for found in why:
+        parameters |= found.parameters
+    told = "".join(f"; {found.explanation}" for found in why)
+    return Relation(
         CAUSE,
-        f"{len(lost)} boxes survive in the reference alone and {len(extra)} in the candidate "
-        f"alone, {len(common)} in both{how.get('explanation', '')}",
+        f"{lost} boxes survive in the reference alone and {extra} in the candidate "
+        f"alone, {len(common)} in both{told}",
         "compare the boxes that both sides keep",
-        on_reference=lambda value: value.reshape(ours.shape)[rows[0]],
-        on_candidate=lambda value: value.reshape(theirs.shape)[rows[1]],
-        evidence=(Evidence("boxes that survive", len(ours), len(theirs)),),
+        on_reference=_picked(first),
+        on_candidate=_picked(second),
+        evidence=(
+            Evidence("boxes that survive", len(ours.rows), len(theirs.rows)),
+            *(found.evidence for found in why),
+        ),
         remedy="Give both sides the same thresholds, class handling and clipping.",
-        parameters={
-            "both": len(common),
-            "reference_only": len(lost),
-            "candidate_only": len(extra),
-            **{k: v for k, v in how.items() if k != "explanation"},
-        },
+        parameters=parameters,
     )
 
 
-def _table(value: Array) -> Array | None:
-    """Return rows of x1 y1 x2 y2 and more, without leading axes of one."""
-    table = value.reshape(value.shape[-2:]) if value.ndim > 2 and value.size else value
-    if table.ndim != 2 or table.shape[1] < COORDINATES + 1:
-        return None
-    return table.astype(np.float64)
+def _union(
+    ours: Table, theirs: Table, first: Sequence[int], second: Sequence[int]
+) -> tuple[Table, Array, Array]:
+    """Return all rows, each once, and which of them each side keeps."""
+    alone = np.setdiff1d(np.arange(len(theirs.rows)), second)
+    union = replace(ours, rows=np.concatenate([ours.rows, theirs.rows[alone]]))
+    in_ours = np.arange(len(union.rows)) < len(ours.rows)
+    in_theirs = ~in_ours
+    in_theirs[list(first)] = True
+    return union, in_ours, in_theirs
 
 
-def _matched(ours: Array, theirs: Array) -> list[tuple[int, int]]:
-    """Pair equal rows, each once."""
-    if ours.shape[1] != theirs.shape[1] or not len(ours) or not len(theirs):
-        return []
-    allowed = AGREE * np.maximum(np.abs(ours).max(0), np.abs(theirs).max(0)).clip(1e-12)
-    taken: set[int] = set()
-    pairs = []
-    for i, row in enumerate(ours):
-        near = np.flatnonzero((np.abs(theirs - row) <= allowed).all(1))
-        free = next((int(j) for j in near if int(j) not in taken), None)
-        if free is not None:
-            taken.add(free)
-            pairs.append((i, free))
-    return pairs
-
-
-def _split(table: Array, rows: list[int]) -> tuple[Array, Array]:
-    chosen = np.zeros(len(table), dtype=bool)
-    chosen[rows] = True
-    return table[chosen], table[~chosen]
-
-
-def _threshold(kept: Array, lost: Array, extra: Array) -> Mapping[str, Any]:
-    """Say by which threshold the boxes of one side alone went."""
-    alone = np.concatenate([lost, extra])
-    if len(lost) and len(extra):
-        return {}
-    column = _score_column(np.concatenate([kept, alone]))
-    if column is None:
-        return {}
-    scores, others = alone[:, column], kept[:, column]
-    if scores.max() <= others.min():
-        low, high = float(scores.max()), float(others.min())
-        text = f"; the score threshold lies between {low:.4g} and {high:.4g} on the shorter side"
-        return {"explanation": text, "score_threshold": [low, high]}
-    overlaps = [_greatest_overlap(row, kept, column) for row in alone]
-    if min(overlaps) > 0:
-        text = f"; they overlap kept ones by {min(overlaps):.3g} and more"
-        return {"explanation": text, "iou_threshold": float(min(overlaps))}
-    return {}
-
-
-def _score_column(table: Array) -> int | None:
-    """Return the first column behind the coordinates that holds shares of one."""
-    for column in range(COORDINATES, table.shape[1]):
-        values = table[:, column]
-        whole = np.array_equal(values, np.round(values))
-        if values.min() >= 0 and values.max() <= 1 and not whole:
-            return column
-    return None
-
-
-def _greatest_overlap(row: Array, kept: Array, column: int) -> float:
-    """Return the greatest intersection over union with a kept box of a higher score."""
-    better = kept[kept[:, column] >= row[column]]
-    if not len(better):
-        return 0.0
-    low = np.maximum(better[:, :2], row[:2])
-    high = np.minimum(better[:, 2:4], row[2:4])
-    inner = (high - low).clip(0).prod(1)
-    areas = (better[:, 2:4] - better[:, :2]).prod(1) + (row[2:4] - row[:2]).prod()
-    return float((inner / np.maximum(areas - inner, 1e-12)).max())
-
-
-def _clipped(reference: Array, candidate: Array) -> Iterator[Relation]:
-    """One side's coordinates are cut at the border of the picture."""
-    for side, inner, outer in (
-        ("candidate", candidate, reference),
-        ("reference", reference, candidate),
-    ):
-        boxes, free = inner[..., :COORDINATES], outer[..., :COORDINATES]
-        high = [float(boxes[..., 0::2].max()), float(boxes[..., 1::2].max())]
-        limits = np.array([high[0], high[1], high[0], high[1]])
-        cut = np.clip(free.astype(np.float64), 0, limits)
-        close = np.abs(cut - boxes).max(initial=0.0) <= AGREE * max(scale(boxes), 1e-12)
-        if not close or np.array_equal(cut, free):
-            continue
-
-        def clip(value: Array, limits: Array = limits) -> Array:
-            result = value.astype(np.float64)
-            result[..., :COORDINATES] = np.clip(result[..., :COORDINATES], 0, limits)
-            return result
-
-        outside = int((free != cut).any(-1).sum())
-        yield Relation(
-            CAUSE,
-            f"the {side} clips boxes to {high[0]:.6g} x {high[1]:.6g}; {outside} reach beyond",
-            "clip the boxes of both sides",
-            on_reference=clip,
-            on_candidate=clip,
-            evidence=(Evidence("boxes clipped", side == "reference", side == "candidate"),),
-            remedy="Clip boxes to the picture on both sides, or on neither.",
-            parameters={"clip": high, "side": side},
-        )
-        return
+def _picked(rows: Sequence[int]) -> Change:
+    return lambda value: value.reshape(value.shape[-2:])[list(rows)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from divergence.errors import LoadError
+from divergence.postprocess.explain import Explanation
 from divergence.records import Evidence, Finding, Proof
 
 FOUND = Finding(
@@ -23,6 +24,7 @@ FOUND = Finding(
     },
     proof=Proof("prepare the image with mean 0.5", 2.1, 0.0),
 )
+EXPLAINED = Explanation((FOUND,), same=False, explained=True, distance=2.1)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def replaced(monkeypatch):
 
 
 def test_outputs_tells_causes_and_the_recipe(replaced, run):
-    calls = replaced("divergence.postprocess.explain", "explain_outputs", [FOUND])
+    calls = replaced("divergence.postprocess.explain", "explain", EXPLAINED)
     code, out, _ = run("outputs", "a.npy", "b.npy")
     assert code == 1
     assert calls == [(("a.npy", "b.npy"), {})]
@@ -68,7 +70,7 @@ def test_outputs_tells_causes_and_the_recipe(replaced, run):
 
 
 def test_outputs_as_json_are_findings(replaced, run):
-    replaced("divergence.postprocess.explain", "explain_outputs", [FOUND])
+    replaced("divergence.postprocess.explain", "explain", EXPLAINED)
     code, out, _ = run("outputs", "a.npy", "b.npy", "--json")
     assert code == 1
     held = json.loads(out)
@@ -79,8 +81,19 @@ def test_outputs_as_json_are_findings(replaced, run):
 
 
 def test_nothing_found_is_said_and_0(replaced, run):
-    replaced("divergence.postprocess.explain", "explain_outputs", [])
+    agreed = Explanation((), same=True, explained=True, distance=0.0)
+    replaced("divergence.postprocess.explain", "explain", agreed)
     assert run("outputs", "a.npy", "b.npy") == (0, "The outputs agree.\n", "")
+
+
+def test_outputs_that_nothing_explains_are_not_agreement(run, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.normal(size=(1, 50)))
+    np.save(tmp_path / "b.npy", rng.normal(size=(1, 50)))
+    code, out, _ = run("outputs", "a.npy", "b.npy")
+    assert code == 1
+    assert out.startswith("The outputs differ by ")
+    assert out.endswith("and the difference is not explained.\n")
 
 
 @pytest.fixture

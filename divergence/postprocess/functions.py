@@ -1,0 +1,57 @@
+"""Functions that stand behind a network: from logits to probabilities, labels or bounded values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from divergence.records import Array
+
+_MOST_EXPONENT = 700  # of a float64
+
+
+def sigmoid(value: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), in float64."""
+    return np.asarray(1 / (1 + np.exp(-_bounded(value))))
+
+
+def softmax(value: Array, axis: int) -> Array:
+    """Return exp(x) / sum(exp(x)) along an axis, in float64."""
+    return np.asarray(np.exp(log_softmax(value, axis)))
+
+
+def log_softmax(value: Array, axis: int) -> Array:
+    """Return the logarithm of the softmax along an axis, in float64."""
+    x = value.astype(np.float64)
+    shifted = x - x.max(axis, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
+
+
+def functions(ndim: int, axis: int | None = None) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    """Yield each function with its name. axis: the one axis to go along, None for each in turn."""
+    yield "sigmoid", sigmoid
+    for along in range(ndim - 1, -1, -1) if axis is None else (axis,):
+        where = "" if along == ndim - 1 else f" over axis {along}"
+        yield f"softmax{where}", _along(softmax, along)
+        yield f"log_softmax{where}", _along(log_softmax, along)
+        yield f"argmax{where}", _along(_argmax, along)
+        yield f"argmax{where}", _along(_argmax_kept, along)
+    yield "tanh", np.tanh
+    yield "exp", lambda value: np.asarray(np.exp(_bounded(value)))
+
+
+def _along(function: Callable[[Array, int], Array], axis: int) -> Callable[[Array], Array]:
+    return lambda value: function(value, axis)
+
+
+def _argmax(value: Array, axis: int) -> Array:
+    return np.asarray(value.argmax(axis))
+
+
+def _argmax_kept(value: Array, axis: int) -> Array:
+    return np.asarray(value.argmax(axis, keepdims=True))
+
+
+def _bounded(value: Array) -> Array:
+    return np.clip(value.astype(np.float64), -_MOST_EXPONENT, _MOST_EXPONENT)
