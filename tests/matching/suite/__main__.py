@@ -32,8 +32,7 @@ def run(
     """Return the results of every combination; a rewriter that fails is said and left out."""
     results: list[Result] = []
     for architecture in architectures:
-        for result in _architecture(root, architecture, exporters, rewrites):
-            results.append(result)
+        results.extend(_architecture(root, architecture, exporters, rewrites))
     return results
 
 
@@ -48,7 +47,7 @@ def _architecture(
         if not source.exists():
             try:
                 export(model, inputs[0], source, dynamo=exporter == "dynamo")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  exporters raise anything
                 _say(f"{architecture.name} {exporter}: no export: {error!s:.120}")
                 continue
         twin: Values | None = None
@@ -61,7 +60,7 @@ def _architecture(
                 candidate = candidate_values(
                     path, inputs, turned=name == "keras style" and len(architecture.shape) == 4
                 )
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  so do rewriters
                 _say(
                     f"{architecture.name} {exporter} {name}: {type(error).__name__} {error!s:.160}"
                 )
@@ -73,7 +72,7 @@ def _architecture(
                 result = Result(architecture.name, architecture.half, exporter, name, shaken)
                 try:
                     judge(changed if shaken else model, inputs, known, result)
-                except Exception:
+                except Exception:  # noqa: BLE001  a crash is a result too
                     traceback.print_exc()
                     _say(f"{architecture.name} {exporter} {name}: the matcher failed")
                     continue

@@ -15,34 +15,11 @@ from onnx import helper, numpy_helper
 
 _TO_OURS, _TO_ONNX = (0, 3, 2, 1), (0, 3, 2, 1)  # its own inverse: N C H W <-> N W H C
 _SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
-_ELEMENTWISE = set(
-    [
-        "Relu",
-        "Sigmoid",
-        "Tanh",
-        "HardSwish",
-        "HardSigmoid",
-        "Clip",
-        "Gelu",
-        "Elu",
-        "LeakyRelu",
-        "Erf",
-        "Sqrt",
-        "Exp",
-        "Neg",
-        "Softplus",
-        "Mish",
-        "Swish",
-        "Identity",
-        "Add",
-        "Mul",
-        "Sub",
-        "Div",
-        "Pow",
-        "Max",
-        "Min",
-    ]
+_WORDS = (
+    "Relu Sigmoid Tanh HardSwish HardSigmoid Clip Gelu Elu LeakyRelu Erf Sqrt Exp Neg "
+    "Softplus Mish Swish Identity Add Mul Sub Div Pow Max Min"
 )
+_ELEMENTWISE = frozenset(_WORDS.split())
 
 
 def keras_style(source: Path, target: Path, _: object) -> None:
@@ -57,7 +34,9 @@ class _Rewriter:
         self.model = model
         graph = model.graph
         self.arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-        self.rank = {t.name: a.ndim for t, a in zip(graph.initializer, self.arrays.values())}
+        self.rank = {
+            t.name: a.ndim for t, a in zip(graph.initializer, self.arrays.values(), strict=True)
+        }
         for value in (*graph.value_info, *graph.input, *graph.output):
             if value.type.tensor_type.HasField("shape"):
                 self.rank[value.name] = len(value.type.tensor_type.shape.dim)
@@ -100,7 +79,7 @@ class _Rewriter:
             self._plain(node)
 
     def _spatial(self, node: onnx.NodeProto) -> None:
-        """Turn the value to NCWH, apply the operator with its two spatial axes swapped, turn back."""
+        """Turn the value to NCWH, apply the operator with its spatial axes swapped, turn back."""
         given = self._new("transpose")
         self._transpose(node.input[0], given, (0, 3, 1, 2))
         names = [given, *node.input[1:]]
@@ -163,9 +142,9 @@ class _Rewriter:
 
     def _turn_declared(self, value: onnx.ValueInfoProto) -> None:
         shape = value.type.tensor_type.shape
-        dims = [copy for copy in shape.dim]
+        dims = list(shape.dim)
         turned = [onnx.TensorShapeProto.Dimension() for _ in dims]
-        for new, axis in zip(turned, _TO_OURS):
+        for new, axis in zip(turned, _TO_OURS, strict=True):
             new.CopyFrom(dims[axis])
         del shape.dim[:]
         shape.dim.extend(turned)
@@ -184,7 +163,7 @@ def _renamed(model: onnx.ModelProto) -> onnx.ModelProto:
         names[value.name] = f"input_{len(names) + 1}"
     for node in model.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        for i, name in enumerate(node.output):
+        for name in node.output:
             if name:
                 names[name] = new(node.op_type)
         node.output[:] = [names.get(name, name) for name in node.output]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -19,13 +20,13 @@ _EXACT, _INEXACT = 1e-2, 0.25  # relative to the spread of a value
 
 @dataclass
 class Score:
-    """Counts over sites of one kind. given = right + wrong; possible: whose value is in the file."""
+    """Counts of sites: paired right, paired wrong; possible: whose value is in the file."""
 
     right: int = 0
     wrong: int = 0
     possible: int = 0
 
-    def __iadd__(self, other: Score) -> Score:
+    def __iadd__(self, other: Score) -> Self:
         self.right += other.right
         self.wrong += other.wrong
         self.possible += other.possible
@@ -144,7 +145,8 @@ def _count(
     result.certainty.append((pair.confidence, right))
     if not right:
         result.misses.append(
-            f"wrong {site.name} = {pair.candidate} {pair.confidence} {pair.paired_by} {pair.alignment}"
+            f"wrong {site.name} = {pair.candidate} {pair.confidence} {pair.paired_by} "
+            f"{pair.alignment}"
         )
 
 

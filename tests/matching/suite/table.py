@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from tests.matching.suite.measure import Result, Score
 
@@ -28,8 +29,7 @@ def tables(results: list[Result]) -> str:
 def by(results: list[Result], key: Callable[[Result], str]) -> str:
     lines = [
         f"{'':28}{'modules':>30}{'perturbed':>20}{'ops':>20}{'s':>8}",
-        f"{'':28}{'n':>10}{'prec':>10}{'recall':>10}{'prec':>10}{'recall':>10}"
-        f"{'prec':>10}{'recall':>10}",
+        f"{'':28}{'n':>10}" + f"{'prec':>10}{'recall':>10}" * 3,
     ]
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -51,7 +51,7 @@ def by(results: list[Result], key: Callable[[Result], str]) -> str:
 def reliability(results: list[Result]) -> str:
     pairs = [entry for result in results for entry in result.certainty]
     lines = [f"{'confidence':>16}{'pairs':>10}{'right':>10}"]
-    for low, high in zip(_BINS, _BINS[1:]):
+    for low, high in pairwise(_BINS):
         chosen = [right for confidence, right in pairs if low <= confidence < high]
         share = f"{sum(chosen) / len(chosen):.4f}" if chosen else "-"
         lines.append(f"{low:7.2f} to {min(high, 1):4.2f}{len(chosen):11}{share:>10}")
