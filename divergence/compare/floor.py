@@ -31,7 +31,21 @@ from divergence.compare.metrics.metric import greatest, total
 from divergence.compare.stream import map_blocks
 from divergence.records import Alignment, Array, Floor, Match, Measured, Program
 
-# The greatest multiple of the bounded reference error that is still rounding.
+# The greatest multiple of the bounded reference error that is still rounding. From clean pairs:
+# timm networks with calibrated weights on a photograph, torch 2.14, onnxruntime 1.32, both
+# exporters; "free" from the same input, "fed" what a segment adds by itself.
+#
+#                                    pairs   median   99 %   99.9 %   greatest
+#     derived on, 19 networks, free   7652     0.92   1.67     2.41       2.51
+#                              fed    5323     0.77   2.12     3.00       3.99
+#     measured on, 10 others, free    3828     0.69   1.56     2.25       3.33
+#                              fed    2321     1.00   3.17     3.89       4.70
+#
+# Files in a coarser precision (resnet18 and mobilenetv3_small_100, greatest of free and fed):
+# float16 0.45 and 0.79, dynamic int8 1.39 and 4.16.
+#
+# 10 leaves a factor of 2 above the greatest of them, and as much below a fault of 20 times
+# the floor, the faintest that is to be found.
 MULTIPLE = 10.0
 # One pair in so many may be called divergent for the luck of few elements.
 LUCK = 1000
