@@ -45,6 +45,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     from divergence.matching import match
     from divergence.matching.pairs_file import read_pairs
     from divergence.matching.visible import visible
+    from divergence.postprocess.exit import Scene, look_at_outputs
     from divergence.result import Steps, build
 
     with clock.stage("load"):
@@ -61,7 +62,10 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
         observed = observe(case, reference, candidate, shown, asked, clock.advance)
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
-    steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis)
+    with clock.stage("outputs"):
+        scene = Scene(reference, candidate, listed, observed, diagnosis, asked)
+        behind = look_at_outputs(scene)
+    steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis, behind)
     if asked.fix and diagnosis.edits:
         write_fixed(case.model.given, diagnosis.edits, asked.fix)
     report = build(steps, asked, clock.seconds)

@@ -26,6 +26,7 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
             lambda value: value.reshape(candidate.shape),
             {"reshape": list(candidate.shape)},
         )
+    yield from _regrouped(reference, candidate)
     if reference.shape == candidate.shape:
         yield from _reordered(reference, candidate)
         yield from _shifted_labels(reference, candidate)
@@ -42,6 +43,34 @@ def _transposed(reference: Array, candidate: Array) -> Iterator[Relation]:
                 f"permute the reference's axes by {list(axes)}",
                 lambda value, axes=axes: value.transpose(axes),
                 {"permutation": list(axes)},
+            )
+
+
+def _regrouped(reference: Array, candidate: Array) -> Iterator[Relation]:
+    """Grouped in another way, then transposed: heads of anchors, blocks of a shuffle."""
+    if reference.size != candidate.size or reference.shape == candidate.shape:
+        return
+    shape = candidate.shape
+    if max(reference.ndim, len(shape)) > MOST_AXES:
+        return
+    for axes in permutations(range(len(shape))):
+        grouped = tuple(shape[axes.index(a)] for a in range(len(shape)))
+        if axes != tuple(range(len(shape))):
+            yield _relation(
+                f"the candidate groups {list(reference.shape)} as {list(grouped)}, then has these "
+                f"axes in the order {list(axes)}",
+                f"reshape the reference to {list(grouped)} and permute that by {list(axes)}",
+                lambda value, grouped=grouped, axes=axes: value.reshape(grouped).transpose(axes),
+                {"reshape": list(grouped), "permutation": list(axes)},
+            )
+    for axes in permutations(range(reference.ndim)):
+        if axes != tuple(range(reference.ndim)):
+            yield _relation(
+                f"the candidate has the axes in the order {list(axes)}, then groups them as "
+                f"{list(shape)}",
+                f"permute the reference by {list(axes)} and reshape that to {list(shape)}",
+                lambda value, axes=axes: value.transpose(axes).reshape(shape),
+                {"permutation": list(axes), "reshape": list(shape)},
             )
 
 
