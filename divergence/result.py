@@ -1,0 +1,272 @@
+"""From the steps' results to one `Report`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from divergence.capture.onnx_runner import OnnxRunner
+from divergence.compare.observe import Observed
+from divergence.compare.stages import stage_names, summarise
+from divergence.diagnose.diagnosis import Diagnosis
+from divergence.diagnose.entrance import Entrance
+from divergence.diagnose.examine import distance
+from divergence.diagnose.judge import (
+    FLOOR,
+    interrupted_sentence,
+    is_ignored,
+    on_equal_inputs,
+    pair_verdict,
+    sentence,
+    status,
+    tolerances,
+    unlike_sentence,
+)
+from divergence.environment import environment
+from divergence.load.case import Case
+from divergence.options import Options
+from divergence.postprocess.exit import Exit
+from divergence.preparation.apply import STAGE
+from divergence.records import (
+    Coverage,
+    Culprit,
+    Finding,
+    Introduced,
+    Match,
+    Measured,
+    Pair,
+    Pairing,
+    Program,
+    Site,
+    Status,
+    Unpaired,
+    Verdict,
+)
+from divergence.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the steps of a trace left behind, as the result is built from it."""
+
+    case: Case
+    entrance: Entrance
+    reference: Program
+    candidate: Program
+    pairing: Pairing
+    observed: Observed
+    diagnosis: Diagnosis
+    exit: Exit
+
+
+def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
+    """Judge every pair and the whole, and put the report together."""
+    by_tolerance = asked.rtol is not None
+    steps = _without_wrong_pairs(steps)
+    pairs = _pairs(steps, asked, by_tolerance)
+    outputs = _outputs(steps, pairs)
+    findings = (*steps.entrance.findings, *steps.diagnosis.findings, *steps.exit.findings)
+    verdict, culprits = _judged(steps, asked, pairs, outputs, findings)
+    if not culprits:
+        findings = tuple(finding for finding in findings if finding.culprit is None)
+    return Report(
+        verdict=verdict,
+        partial=steps.observed.interrupted or steps.diagnosis.interrupted,
+        culprits=culprits,
+        findings=findings,
+        ruled_out=(*steps.entrance.ruled_out, *steps.diagnosis.ruled_out),
+        outputs=outputs,
+        pairs=pairs,
+        unpaired=steps.pairing.unpaired,
+        coverage=_coverage(steps, pairs),
+        stages=summarise(pairs),
+        observer_effect={"max_abs": _observer_effect(steps)},
+        reference={**steps.case.reference.describe(), **steps.case.described["reference"]},
+        candidate={**steps.case.candidate.describe(), **steps.case.described["candidate"]},
+        inputs=steps.case.describe_inputs(),
+        environment=environment(),
+        options=asked.describe(),
+        timing=dict(seconds),
+    )
+
+
+def _judged(
+    steps: Steps,
+    asked: Options,
+    pairs: Sequence[Pair],
+    outputs: Sequence[Pair],
+    findings: Sequence[Finding],
+) -> tuple[Verdict, tuple[Culprit, ...]]:
+    """Return the verdict, and the culprits where it is divergent."""
+    if steps.observed.interrupted or steps.diagnosis.interrupted:
+        text = interrupted_sentence(len(steps.observed.measured), len(steps.pairing.matches))
+        return Verdict(Status.INCONCLUSIVE, text), ()
+    if steps.pairing.unlike:
+        return Verdict(Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)), ()
+    accused = tuple(_culprits(steps, pairs))
+    bound = FLOOR
+    if asked.rtol is not None and asked.atol is not None:
+        bound = tolerances(asked.rtol, asked.atol)
+        answer = status(pairs, outputs, (), (), by_tolerance=True)
+    else:
+        answer = status(pairs, outputs, accused, findings, by_tolerance=False)
+    if steps.exit.differs:
+        answer = Status.DIVERGENT
+    culprits = accused if answer is Status.DIVERGENT else ()
+    text = sentence(answer, pairs, outputs, culprits, findings, bound)
+    if steps.entrance.differs:
+        text = f"{steps.entrance.sentence} {on_equal_inputs(answer, text)}"
+        answer = Status.DIVERGENT
+    return Verdict(answer, text + _alone(steps, outputs)), culprits
+
+
+def _without_wrong_pairs(steps: Steps) -> Steps:
+    """Take back pairs that the fed run showed to be none, with that as the reason."""
+    wrong = {match.candidate: match for match in steps.diagnosis.wrong}
+    lost = [m for m in steps.pairing.matches if m.candidate in wrong]
+    unpaired = [
+        Unpaired("reference", m.reference, f"{m.candidate} proved not to be its value")
+        for m in lost
+    ]
+    unpaired += [Unpaired("candidate", name, "its pair proved to be none") for name in wrong]
+    kept = tuple(m for m in steps.pairing.matches if m.candidate not in wrong)
+    measured = tuple(m for m in steps.observed.measured if m.match.candidate not in wrong)
+    return replace(
+        steps,
+        pairing=replace(steps.pairing, matches=kept, unpaired=(*steps.pairing.unpaired, *unpaired)),
+        observed=replace(steps.observed, measured=measured),
+    )
+
+
+def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]:
+    stages = stage_names(steps.reference)
+    sites = {site.name: site for site in steps.reference.sites}
+
+    # One boundary stands for all reference sites that hold its value.
+    introduced = {m.candidate: added for m, added in steps.diagnosis.introduced.items()}
+
+    def pair(measured: Measured, site: Site | None, order: int) -> Pair:
+        names = measured.match.reference, measured.match.candidate
+        return _pair(
+            measured,
+            introduced.get(measured.match.candidate),
+            scope=site.scope if site else "",
+            stage=stages[site.name] if site else STAGE,
+            order=order,
+            by_tolerance=by_tolerance,
+            ignored=any(is_ignored(name, asked.ignore) for name in names),
+        )
+
+    before = steps.entrance.measured
+    return (
+        *(pair(measured, None, number - len(before)) for number, measured in enumerate(before)),
+        *(
+            pair(measured, site, site.order)
+            for measured in steps.observed.measured
+            for site in [sites[measured.match.reference]]
+        ),
+    )
+
+
+def _pair(
+    measured: Measured,
+    introduced: Introduced | None,
+    *,
+    scope: str,
+    stage: str,
+    order: int,
+    by_tolerance: bool,
+    ignored: bool,
+) -> Pair:
+    match = measured.match
+    verdict, reason = pair_verdict(measured, introduced, by_tolerance)
+    return Pair(
+        reference=match.reference,
+        candidate=match.candidate,
+        reference_scope=scope,
+        stage=stage,
+        order=order,
+        paired_by=match.paired_by,
+        confidence=match.confidence,
+        shape=measured.shape,
+        dtypes=measured.dtypes,
+        alignment=match.alignment,
+        metrics=measured.metrics,
+        floor=measured.floor,
+        introduced=introduced,
+        verdict=verdict,
+        reason=reason,
+        ignored=ignored,
+    )
+
+
+def _outputs(steps: Steps, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Return the pairs that are outputs on both sides, one for each output."""
+    ends, names = set(steps.reference.outputs), set(steps.candidate.outputs)
+    found: dict[str, Pair] = {}
+    for pair in pairs:
+        if pair.candidate in names and pair.reference in ends:
+            found.setdefault(pair.candidate, pair)
+    return tuple(found.values())
+
+
+def _alone(steps: Steps, outputs: Sequence[Pair]) -> str:
+    """Name outputs that one side alone has; they do not change the status."""
+    ours = [n for n in steps.reference.outputs if n not in {p.reference for p in outputs}]
+    theirs = [n for n in steps.candidate.outputs if n not in {p.candidate for p in outputs}]
+    parts = [
+        f"{side} alone has {', '.join(names)}"
+        for side, names in (("the reference", ours), ("the candidate", theirs))
+        if names and outputs
+    ]
+    return f" Not compared: {'; '.join(parts)}." if parts else ""
+
+
+def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
+    """Yield the culprits with the index of the pair that shows each."""
+    sites = {site.name: site for site in steps.reference.sites}
+    for accused in steps.diagnosis.accused:
+        match = accused.match
+        number = _shows(match, pairs, sites[match.reference].order)
+        if number is None:
+            continue
+        yield Culprit(
+            reference=match.reference,
+            reference_scope=sites[match.reference].scope,
+            candidate=match.candidate,
+            candidate_nodes=accused.nodes,
+            stage=pairs[number].stage,
+            introduced=accused.introduced,
+            pair=number,
+        )
+
+
+def _shows(match: Match, pairs: Sequence[Pair], order: int) -> int | None:
+    """Return the pair that shows a culprit: its own, or the next where a fusion swallowed it."""
+    for number, pair in enumerate(pairs):
+        if (pair.reference, pair.candidate) == (match.reference, match.candidate):
+            return number
+    behind = (number for number, pair in enumerate(pairs) if pair.order >= order)
+    return next(behind, len(pairs) - 1 if pairs else None)
+
+
+def _observer_effect(steps: Steps) -> float:
+    """Return how far the traced run's outputs are from those of the untouched session."""
+    traced, candidate = steps.observed.candidate_outputs, steps.case.candidate
+    if traced is None or not isinstance(candidate, OnnxRunner):
+        return math.nan
+    untouched = candidate.untouched(steps.case.judged_call)
+    return max((distance(a, b) for a, b in zip(untouched, traced, strict=True)), default=0.0)
+
+
+def _coverage(steps: Steps, pairs: Sequence[Pair]) -> Coverage:
+    ours = {s.name for s in steps.reference.sites if not s.constant and s.kind != "input"}
+    theirs = {s.name for s in steps.candidate.sites if not s.constant and s.kind != "input"}
+    compared = [pair for pair in pairs if pair.verdict != "not_comparable"]
+    return Coverage(
+        reference_sites=len(ours),
+        reference_paired=len(ours & {pair.reference for pair in compared}),
+        candidate_sites=len(theirs),
+        candidate_paired=len(theirs & {pair.candidate for pair in compared}),
+    )
