@@ -11,7 +11,7 @@ from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
 from divergence.diagnose.diagnosis import Diagnosis
 from divergence.diagnose.entrance import Entrance
-from divergence.diagnose.examine import distance
+from divergence.diagnose.distance import distance
 from divergence.diagnose.judge import (
     FLOOR,
     interrupted_sentence,
@@ -239,6 +239,7 @@ def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:
             stage=pairs[number].stage,
             introduced=accused.introduced,
             pair=number,
+            profile=accused.profile,
         )
 
 

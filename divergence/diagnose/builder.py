@@ -70,7 +70,7 @@ def insert(place: Place, make: Make, dtype: np.dtype[Any], action: str) -> Edit:
         graph.node.extend(builder.nodes)
         sort_topologically(graph)
 
-    return Edit(action, apply)
+    return Edit(action, apply, (place.value,))
 
 
 def rebuild(value: str, source: str, make: Make, dtype: np.dtype[Any], action: str) -> Edit:
@@ -85,7 +85,7 @@ def rebuild(value: str, source: str, make: Make, dtype: np.dtype[Any], action: s
         graph.node.extend(builder.nodes)
         sort_topologically(graph)
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def _finish(builder: Builder, made: str, name: str) -> None:

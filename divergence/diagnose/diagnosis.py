@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from divergence.compare.floor import MULTIPLE
-from divergence.diagnose.causes import RUN_CAUSES, SEGMENT_CAUSES
+from divergence.diagnose.blame import nearest
+from divergence.diagnose.causes import RUN_CAUSES
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
-from divergence.diagnose.examine import Examination, Explained, examine
+from divergence.diagnose.examine import Explained
+from divergence.diagnose.examined import Examined, look
 from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.joint import Joined, join
 from divergence.diagnose.proof import Claim, prove
-from divergence.diagnose.suspects import needed, suspect
-from divergence.records import Array, Finding, Introduced, Match, Proof, RuledOut
+from divergence.records import Finding, Introduced, Match, Proof, RuledOut
 
 # Segments that are examined; a file in which more diverge has a cause that is not local.
 MOST_EXAMINED = 8
@@ -24,7 +25,7 @@ class Diagnosis:
     """What was found: culprits the worst first, findings that index them, edits that heal.
 
     introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
-    none.
+    none. interrupted: Ctrl-C ended it, so nothing is known.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
@@ -39,29 +40,33 @@ class Diagnosis:
 def diagnose(inquiry: Inquiry) -> Diagnosis:
     """Ask every detector, about the run and about each culprit, and prove what they say."""
     conclusions, excluded = _of_run(inquiry)
-    answered = frozenset(number for c in conclusions for number in c.answers)
+    answered = {number for c in conclusions for number in c.answers}
+    left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
+    joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
+    explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
+    unknown = [e for e in joined.examined if not e.explained]
+    told = [inquiry.accused[number] for number in sorted(answered)]
+    culprits = _by_size([*told, *(e.accused for e in explained)])
+    culprits += _by_size([*(e.accused for e in unknown), *left[MOST_EXAMINED:]])
+
     standing = tuple(edit for c in conclusions for edit in c.edits)
-    examinations = _of_segments(inquiry, answered)
-    claims = {
-        number: _claim(found.explained, inquiry.accused[number].match.candidate)
-        for number, found in examinations.items()
-        if found.explained
-    }
     bench = replace(inquiry.means.bench, standing=standing)
-    proofs = dict(zip(claims, prove(list(claims.values()), bench), strict=True))
-    findings = [conclusion.finding for conclusion in conclusions]
+    claims = [_claim(e) for e in explained]
+    proofs = prove(claims, bench)
+    findings = [_renumbered(c.finding, inquiry.accused, culprits) for c in conclusions]
     findings += [
-        _finding(explained, number, proofs[number])
-        for number in claims
-        for explained in examinations[number].explained
+        _finding(entry, culprits.index(e.accused), proof)
+        for e, proof in zip(explained, proofs, strict=True)
+        for entry in e.examination.explained
     ]
-    ruled_out = [*excluded, *(r for found in examinations.values() for r in found.ruled_out)]
+    excluded += [r for e in joined.examined for r in e.examination.ruled_out]
     return Diagnosis(
-        introduced=inquiry.introduced,
-        accused=tuple(inquiry.accused),
+        introduced=_introduced(inquiry, joined),
+        wrong=joined.wrong,
+        accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
-        ruled_out=_ruled_out(ruled_out, {finding.cause for finding in findings}),
-        edits=(*standing, *(edit for claim in claims.values() for edit in claim.edits)),
+        ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
+        edits=(*standing, *(edit for claim in claims for edit in claim.edits)),
     )
 
 
@@ -78,30 +83,43 @@ def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
     return conclusions, ruled_out
 
 
-def _of_segments(inquiry: Inquiry, answered: frozenset[int]) -> dict[int, Examination]:
-    """Ask the detectors about each culprit that the run's causes do not answer for."""
-    open_ones = [n for n in range(len(inquiry.accused)) if n not in answered][:MOST_EXAMINED]
-    matches = [inquiry.accused[number].match for number in open_ones]
-    values = inquiry.means.collect(needed(inquiry.scene, matches)) if matches else {}
-    return {number: _examine(inquiry, inquiry.accused[number], values) for number in open_ones}
+def _narrowed(inquiry: Inquiry, joined: Joined, examined: Examined) -> Examined:
+    """Return an explained segment with few nodes: those around the place that heals it."""
+    scene, accused = inquiry.scene.without(joined.wrong), examined.accused
+    edits = [entry.hypothesis.edit for entry in examined.examination.explained]
+    nodes = nearest(scene, accused.match.candidate, accused.nodes, edits)
+    return replace(examined, accused=replace(accused, nodes=nodes))
 
 
-def _examine(inquiry: Inquiry, accused: Accused, values: Mapping[str, Array]) -> Examination:
-    """Ask the detectors about one culprit; an error up to the limit of rounding is healed."""
-    bound = MULTIPLE * accused.introduced.floor
-    found = suspect(inquiry.scene, accused.match, values, inquiry.means.inputs, bound)
-    if found is None:
-        return Examination((), ())
-    return examine(found, SEGMENT_CAUSES)
+def _introduced(inquiry: Inquiry, joined: Joined) -> dict[Match, Introduced]:
+    """Return what segments add, those that were joined as a whole."""
+    known = {m: a for m, a in inquiry.introduced.items() if m not in joined.wrong}
+    known.update({e.accused.match: e.accused.introduced for e in joined.examined})
+    return known
 
 
-def _claim(explained: Sequence[Explained], where: str) -> Claim:
+def _by_size(accused: Sequence[Accused]) -> list[Accused]:
+    return sorted(accused, key=lambda a: -a.introduced.multiple)
+
+
+def _claim(examined: Examined) -> Claim:
+    explained = examined.examination.explained
     return Claim(
-        where=where,
+        where=examined.accused.match.candidate,
         edits=tuple(e.hypothesis.edit for e in explained),
         segment_before=explained[0].error_before,
         segment_after=explained[-1].error_after,
     )
+
+
+def _renumbered(
+    finding: Finding, before: Sequence[Accused], culprits: Sequence[Accused]
+) -> Finding:
+    """Return a finding of the run that indexes the culprits as they are listed in the end."""
+    if finding.culprit is None:
+        return finding
+    accused = before[finding.culprit]
+    return replace(finding, culprit=next((n for n, c in enumerate(culprits) if c is accused), None))
 
 
 def _finding(explained: Explained, culprit: int, proof: Proof) -> Finding:

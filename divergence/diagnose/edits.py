@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 class Edit:
     """A change of a graph: `action` in words for the user, `apply` in place.
 
-    `apply` raises KeyError where the graph lacks the place.
+    `apply` raises KeyError where the graph lacks the place. values: those whose nodes change.
     """
 
     action: str
     apply: Callable[[GraphProto], None]
+    values: tuple[str, ...] = ()
 
 
 def producer(graph: GraphProto, value: str) -> NodeProto:
@@ -50,7 +51,7 @@ def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Ed
         del node.attribute[:]
         node.attribute.extend([*kept, *new])
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
@@ -65,7 +66,7 @@ def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
             node.input.append("")
         node.input[operand] = add_weight(graph, f"{value}.operand{operand}", array)
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
@@ -77,7 +78,7 @@ def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
         del node.input[:]
         node.input.extend(inputs[i] for i in order)
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def add_weight(graph: GraphProto, stem: str, array: Array) -> str:
@@ -149,7 +150,7 @@ def swap_outputs(value: str, order: Sequence[int], action: str) -> Edit:
         del node.output[:]
         node.output.extend(outputs[i] for i in order)
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def pass_through(value: str, source: str, action: str) -> Edit:
@@ -163,7 +164,7 @@ def pass_through(value: str, source: str, action: str) -> Edit:
         graph.node.remove(old)
         graph.node.insert(position, helper.make_node("Identity", [source], [value], name=old.name))
 
-    return Edit(action, apply)
+    return Edit(action, apply, (value,))
 
 
 def together(edits: Sequence[Edit], action: str) -> Edit:
@@ -173,4 +174,4 @@ def together(edits: Sequence[Edit], action: str) -> Edit:
         for edit in edits:
             edit.apply(graph)
 
-    return Edit(action, apply)
+    return Edit(action, apply, tuple(value for edit in edits for value in edit.values))

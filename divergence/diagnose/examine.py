@@ -7,18 +7,23 @@ independent faults still gets both named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import ModuleType
 
-import numpy as np
-
+from divergence.diagnose.causes import SEARCHES, SEGMENT_CAUSES
+from divergence.diagnose.distance import distance
 from divergence.diagnose.suspect import Hypothesis, Suspect
-from divergence.records import Array, Profile, RuledOut
+from divergence.records import RuledOut
 
 # A change that removes at least this share of the error is worth going on from.
 WORTHWHILE = 0.5
 MOST_AT_ONCE = 3
+# Changes that are tried in one round, and those of one detector that come before the others':
+# some take seconds on the largest segments.
+MOST_TRIALS = 250
+FIRST = 40
 # What is left of the error when the cause is right although rounding does not explain the rest
 # (a remedy that is itself rounded, such as a folded weight or a gain that was searched for).
 REMNANT = 1e-3
@@ -37,82 +42,106 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the detectors found in one segment. profile: of what it should make and what it does."""
+    """What the detectors found in one segment."""
 
     explained: tuple[Explained, ...]
     ruled_out: tuple[RuledOut, ...]
-    profile: Profile | None = None
 
 
-def examine(suspect: Suspect, causes: Sequence[ModuleType]) -> Examination:
-    """Ask every detector, try every hypothesis, return those that hold."""
+Proposals = Sequence[tuple[str, Hypothesis]]
+
+
+def examine(
+    suspect: Suspect,
+    causes: Sequence[ModuleType] = SEGMENT_CAUSES,
+    searches: Sequence[ModuleType] = SEARCHES,
+) -> Examination:
+    """Ask every detector, try every hypothesis, return those that hold.
+
+    What `searches` come up with is tried only where nothing that was proposed explains the error.
+    """
+    proposals, ruled_out = _ask(suspect, causes)
+    explained = _undo(suspect, proposals)
+    if not explained:
+        found = [(c.CAUSE, h) for c in searches for h in islice(c.search(suspect), MOST_TRIALS)]
+        explained = _undo(suspect, found)
+        proposals = [*proposals, *found]
+    held = {entry.cause for entry in explained}
+    tried = dict.fromkeys(cause for cause, _ in proposals if cause not in held)
+    ruled_out += [RuledOut(cause, "undone in the segment, the error stays") for cause in tried]
+    kept = [entry for entry in ruled_out if entry.cause not in held]
+    return Examination(explained, tuple(kept))
+
+
+def _ask(
+    suspect: Suspect, causes: Sequence[ModuleType]
+) -> tuple[list[tuple[str, Hypothesis]], list[RuledOut]]:
+    """Return what the detectors propose, the first of each before what more they have."""
     proposals: list[tuple[str, Hypothesis]] = []
+    more: list[tuple[str, Hypothesis]] = []
     ruled_out: list[RuledOut] = []
     for cause in causes:
         answer = cause.propose(suspect)
         if isinstance(answer, str):
             ruled_out.append(RuledOut(cause.CAUSE, answer))
         else:
-            proposals.extend((cause.CAUSE, hypothesis) for hypothesis in answer)
-    explained = _search(suspect, proposals)
-    held = {e.cause for e in explained}
-    tried = dict.fromkeys(cause for cause, _ in proposals if cause not in held)
-    ruled_out += [RuledOut(cause, "undone in the segment, the error stays") for cause in tried]
-    return Examination(explained, tuple(ruled_out))
+            proposals.extend((cause.CAUSE, hypothesis) for hypothesis in answer[:FIRST])
+            more.extend((cause.CAUSE, hypothesis) for hypothesis in answer[FIRST:])
+    return [*proposals, *more], ruled_out
 
 
-def _search(suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]]) -> tuple[Explained, ...]:
+def _undo(suspect: Suspect, proposals: Proposals) -> tuple[Explained, ...]:
     """Greedily undo what helps most until the error is gone; nothing, where it does not go."""
-    first = error = distance(suspect.expected, suspect.produced)
+    first = current = _State(
+        suspect.bound.multiple(suspect.expected, suspect.produced),
+        distance(suspect.expected, suspect.produced),
+    )
     found: list[Explained] = []
     for _ in range(MOST_AT_ONCE):
         best = _best(suspect, proposals, [entry.hypothesis for entry in found])
         if best is None:
             break
         after, cause, hypothesis = best
-        complete = after <= suspect.bound
-        if not complete and not after <= (1 - WORTHWHILE) * error:
+        complete = after.multiple <= 1
+        if not complete and not after.multiple <= (1 - WORTHWHILE) * current.multiple:
             break
-        found.append(Explained(cause, hypothesis, error, after, complete))
+        found.append(Explained(cause, hypothesis, current.error, after.error, complete))
+        current = after
         if complete:
-            return tuple(found)
-        error = after
-    return tuple(found) if error <= REMNANT * first else ()
+            break
+    healed = current.multiple <= max(1.0, REMNANT * first.multiple)
+    return tuple(found) if healed else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far the segment's result is off: as a multiple of what rounding explains, and at most."""
+
+    multiple: float
+    error: float
 
 
 def _best(
-    suspect: Suspect, proposals: Sequence[tuple[str, Hypothesis]], undone: Sequence[Hypothesis]
-) -> tuple[float, str, Hypothesis] | None:
+    suspect: Suspect, proposals: Proposals, undone: Sequence[Hypothesis]
+) -> tuple[_State, str, Hypothesis] | None:
     """Return the hypothesis that leaves the smallest error; the first that suffices wins.
 
     Detectors stand in order of how specific their evidence is, so the first wins ties.
     """
-    best: tuple[float, str, Hypothesis] | None = None
-    for cause, hypothesis in proposals:
-        if hypothesis in undone:
-            continue
+    best: tuple[_State, str, Hypothesis] | None = None
+    for cause, hypothesis in _untried(proposals, undone):
         result = suspect.trial.run([*(h.edit for h in undone), hypothesis.edit])
         if result is None or result.shape != suspect.expected.shape:
             continue
-        after = distance(suspect.expected, result)
-        if best is None or after < best[0]:
-            best = (after, cause, hypothesis)
-        if after <= suspect.bound:
+        multiple = suspect.bound.multiple(suspect.expected, result)
+        if best is None or multiple < best[0].multiple:
+            best = _State(multiple, distance(suspect.expected, result)), cause, hypothesis
+        if multiple <= 1:
             return best
     return best
 
 
-def distance(reference: Array, candidate: Array) -> float:
-    """Return the greatest absolute difference; inf where one side alone is not finite.
-
-    Shapes that differ are infinitely far; values that are not finite alike are equal.
-    """
-    if reference.shape != candidate.shape:
-        return float("inf")
-    if not reference.size:
-        return 0.0
-    a, b = (np.asarray(x, dtype=np.float64) for x in (reference, candidate))
-    with np.errstate(invalid="ignore"):
-        error = np.abs(a - b)
-    error[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-    return float("inf") if np.isnan(error).any() else float(error.max())
+def _untried(
+    proposals: Proposals, undone: Sequence[Hypothesis]
+) -> Iterator[tuple[str, Hypothesis]]:
+    yield from islice(((c, h) for c, h in proposals if h not in undone), MOST_TRIALS)

@@ -99,7 +99,8 @@ def _investigate(
         ),
         options=asked,
     )
-    return replace(diagnose(inquiry), wrong=settled.wrong)
+    diagnosis = diagnose(inquiry)
+    return replace(diagnosis, wrong=(*settled.wrong, *diagnosis.wrong))
 
 
 def top_values(model: ModelProto) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from divergence.capture.runner import Runner
-from divergence.diagnose.examine import distance
+from divergence.diagnose.distance import distance
 from divergence.errors import DivergenceError
 from divergence.records import Array, Call
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from divergence.diagnose.distance import distance
 from divergence.diagnose.edits import Edit
-from divergence.diagnose.examine import distance
 from divergence.records import Array, Proof
 
 # Runs the file with edits; gives its outputs by name, None where it does not run.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from divergence.diagnose.distance import Bound
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.segments import Segment
 from divergence.diagnose.trial import Trial
@@ -21,11 +22,13 @@ class Region:
     """A segment on both sides, as the graphs show it.
 
     match: the pair at its end. reference, candidate: what computes it on each side.
-    nodes: the candidate's nodes in order. readers: the nodes within a few steps behind the
-    segment, nearest first.
-    module: the reference's root module, None where there is none to look into.
+    nodes: the candidate's nodes in order, but for those that compute shapes. readers: the nodes
+    within a few steps behind the segment, nearest first.
+    module_by_name: the reference's modules, none where there are none to look into.
     reference_weights, candidate_weights: by name, of the whole programs.
     partners: reference site name -> candidate value name, for every boundary.
+    regrouping: the reference's chain of views and permutations that the segment is part of,
+        from the value that it starts with; empty where it is part of none.
     """
 
     match: Match
@@ -33,10 +36,11 @@ class Region:
     candidate: Segment
     nodes: tuple[NodeProto, ...]
     readers: tuple[NodeProto, ...]
-    module: nn.Module | None
+    module_by_name: Mapping[str, nn.Module]
     reference_weights: Mapping[str, Weight]
     candidate_weights: Mapping[str, Weight]
     partners: Mapping[str, str]
+    regrouping: tuple[Site, ...] = ()
 
     def node(self, *op_types: str) -> list[NodeProto]:
         """Return the segment's nodes of these op types, in order."""
@@ -48,9 +52,7 @@ class Region:
 
     def modules(self) -> list[tuple[str, nn.Module]]:
         """Return the reference's modules that the segment runs through, innermost last."""
-        if self.module is None:
-            return []
-        known = dict(self.module.named_modules())
+        known = self.module_by_name
         scopes = dict.fromkeys(site.scope for site in self.reference.sites)
         return [(scope, known[scope]) for scope in scopes if scope in known]
 
@@ -67,14 +69,14 @@ class Suspect:
     feeds: candidate value name -> the reference's value there, in the candidate's layout and
         dtype, for every boundary that either side's segment reads.
     expected, produced: what the segment should make of the feeds, and what it makes.
-    bound: greatest error that rounding explains here; errors are max_abs of a difference.
+    bound: greatest errors that rounding explains here.
     """
 
     region: Region
     feeds: Mapping[str, Array]
     expected: Array
     produced: Array
-    bound: float
+    bound: Bound
     trial: Trial
 
 

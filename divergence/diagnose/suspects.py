@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divergence.diagnose.distance import Bound
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.segments import Segment, index, segment
+from divergence.diagnose.shapes import shape_values
 from divergence.diagnose.suspect import Region, Suspect
 from divergence.diagnose.trial import Trial
 from divergence.records import Array, Match, Program, Site
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
     from torch import nn
 
+# ATen ops that give the same elements in another arrangement.
+REGROUPING = frozenset(
+    {"channel_shuffle", "clone", "contiguous", "flatten", "movedim", "permute", "pixel_shuffle"}
+    | {"pixel_unshuffle", "reshape", "squeeze", "swapaxes", "transpose", "unflatten", "unsqueeze"}
+    | {"unsafe_view", "view"}
+)
 # How far behind a segment its readers are looked for: a scale, a mask and a softmax.
 READERS = 4
 
@@ -58,6 +66,21 @@ class Scene:
         return {match.candidate: match.reference for match in self.matches}
 
     @cached_property
+    def shapes(self) -> frozenset[str]:
+        """The candidate's values that are shapes."""
+        return shape_values(self.candidate)
+
+    @cached_property
+    def sizes(self) -> frozenset[str]:
+        """The candidate's values that are shapes, or numbers computed of shapes."""
+        return shape_values(self.candidate, floating=True)
+
+    @cached_property
+    def module_by_name(self) -> Mapping[str, nn.Module]:
+        """The reference's modules by qualified name; none where there are none to look into."""
+        return {} if self.module is None else dict(self.module.named_modules())
+
+    @cached_property
     def _segments(self) -> dict[str, Segment]:
         return {}
 
@@ -94,13 +117,32 @@ def region(scene: Scene, match: Match) -> Region:
         match=match,
         reference=scene.reference_segment(match.reference),
         candidate=candidate,
-        nodes=tuple(_nodes(scene.model, candidate)),
+        nodes=tuple(_nodes(scene.model, candidate, scene.shapes)),
         readers=tuple(_readers(scene.model, match.candidate)),
-        module=scene.module,
+        module_by_name=scene.module_by_name,
         reference_weights=scene.reference.weights,
         candidate_weights=scene.candidate.weights,
         partners=scene.partners,
+        regrouping=tuple(_regrouping(scene, scene.reference_segment(match.reference))),
     )
+
+
+def _regrouping(scene: Scene, segment: Segment) -> list[Site]:
+    """Return the chain of regrouping ops that runs through a segment, with what it starts from."""
+    sites = scene.reference_sites
+    chain = [site for site in segment.sites if site.op in REGROUPING]
+    if not chain:
+        return []
+    first = chain[0]
+    while first.op in REGROUPING and first.inputs and first.inputs[0] in sites:
+        first = sites[first.inputs[0]]
+        chain.insert(0, first)
+    behind = chain[-1].name
+    for site in scene.reference.sites:
+        if site.op in REGROUPING and site.inputs[:1] == (behind,) and not site.alias_of:
+            chain.append(site)
+            behind = site.name
+    return chain
 
 
 def suspect(
@@ -108,20 +150,21 @@ def suspect(
     match: Match,
     values: Mapping[str, Array],
     inputs: Mapping[str, Array],
-    bound: float,
+    bound: Bound,
 ) -> Suspect | None:
     """Build the suspect at the end of `match`; None where its segment cannot be run alone.
 
     values: the reference's, by site name (`needed`). inputs: the candidate's, by input name.
     """
     place = region(scene, match)
+    nodes = tuple(_nodes(scene.model, place.candidate))
     feeds = _feeds(scene, place.reference, place.candidate, values, inputs)
     if any(name not in feeds for name in place.candidate.inputs):
         return None
     trial = Trial(
         model=scene.model,
-        nodes=place.nodes,
-        constants=_constants(scene, place.nodes),
+        nodes=nodes,
+        constants=_constants(scene, nodes),
         feeds=feeds,
         output=match.candidate,
     )
@@ -158,9 +201,15 @@ def _feeds(
     return feeds
 
 
-def _nodes(model: ModelProto, candidate: Segment) -> Iterator[NodeProto]:
-    """Yield the top graph's nodes of a segment in the file's order."""
-    names = {site.node for site in candidate.sites if not site.constant}
+def _nodes(
+    model: ModelProto, candidate: Segment, without: Collection[str] = ()
+) -> Iterator[NodeProto]:
+    """Yield the top graph's nodes of a segment in the file's order.
+
+    without: values whose nodes are left out.
+    """
+    sites = (site for site in candidate.sites if not site.constant)
+    names = {site.node for site in sites if site.name not in without}
     yield from (node for node in model.graph.node if node.name in names)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from divergence.capture.onnx_file import refer
+from divergence.capture.onnx_session import Session, Settings
+from divergence.capture.onnx_tensors import INLINE_BYTES, Stored, is_packed
 from divergence.diagnose.edits import Edit
+from divergence.errors import CaptureError, LoadError
 from divergence.records import Array
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Trial:
     """A cut-out of the candidate: `nodes` fed with `feeds`, giving `output`.
 
     constants: what the nodes read besides, by name. model: where opsets and IR version come from.
+    Large constants are shared between the sessions of all trials, not copied.
     """
 
     model: ModelProto
@@ -30,52 +36,60 @@ class Trial:
 
     def run(self, edits: Sequence[Edit] = ()) -> Array | None:
         """Return the segment's result with `edits` applied, None where that does not run."""
-        graph = self._graph()
+        from onnx import ModelProto
+
+        changed = ModelProto()
+        changed.CopyFrom(self._segment)
         try:
             for edit in edits:
-                edit.apply(graph)
-        except KeyError:  # the place is not in this segment
-            return None
-        return self._evaluate(self._model(graph))
-
-    def _evaluate(self, model: ModelProto) -> Array | None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4  # a change that the runtime refuses is an answer
-        try:
-            session = ort.InferenceSession(
-                model.SerializeToString(), options, ["CPUExecutionProvider"]
-            )
-            taken = {entry.name for entry in session.get_inputs()}
-            feeds = {name: value for name, value in self.feeds.items() if name in taken}
-            (result,) = session.run([self.output], feeds)
-        except Exception as error:
-            if type(error).__module__.startswith("onnxruntime"):
-                return None
-            raise
+                edit.apply(changed.graph)
+            session = Session(changed, Settings(silent=True), self._stored)
+            feeds = {name: value for name, value in self.feeds.items() if name in session.inputs}
+            (result,) = session.run(feeds, [self.output])
+        except (KeyError, LoadError, CaptureError):
+            return None  # the place is not in this segment, or the runtime refuses the change
         return np.asarray(result)
 
-    def _graph(self) -> GraphProto:
-        from onnx import TypeProto, helper, numpy_helper
+    @cached_property
+    def _stored(self) -> Mapping[str, Stored]:
+        """The large constants, which sessions are given by name."""
+        return {
+            name: Stored(name, value.shape, element, lambda value=value: value)  # type: ignore[misc]
+            for name, value in self.constants.items()
+            if value.nbytes >= INLINE_BYTES and not is_packed(element := _element(value))
+        }
 
-        constants = [numpy_helper.from_array(a, n) for n, a in self.constants.items()]
-        made = {output for node in self.nodes for output in node.output}
-        inputs = [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
-            )
-            for name, value in self.feeds.items()
-            if name not in made  # a split that gives a paired and an unpaired value
-        ]
-        output = helper.make_value_info(self.output, TypeProto())
-        return helper.make_graph(list(self.nodes), "segment", inputs, [output], constants)
+    @cached_property
+    def _segment(self) -> ModelProto:
+        """The segment without a change, as a model of its own."""
+        from onnx import ModelProto, helper
 
-    def _model(self, graph: GraphProto) -> ModelProto:
-        from onnx import helper
-
-        model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
-        model.ir_version = self.model.ir_version
+        model = ModelProto(ir_version=self.model.ir_version)
+        model.opset_import.extend(self.model.opset_import)
         model.functions.extend(self.model.functions)
+        graph = model.graph
+        graph.name = "segment"
+        graph.node.extend(self.nodes)
+        made = {output for node in self.nodes for output in node.output}
+        for name, value in self.feeds.items():
+            if name not in made:  # a split may give a paired and an unpaired value
+                info = helper.make_tensor_value_info(name, _element(value), value.shape)
+                graph.input.append(info)
+        for name, value in self.constants.items():
+            self._add(graph.initializer.add(), name, value)
+        graph.output.add().name = self.output
         return model
+
+    def _add(self, tensor: TensorProto, name: str, value: Array) -> None:
+        from onnx import numpy_helper
+
+        if name in self._stored:
+            refer(tensor, self._stored[name])
+        else:
+            tensor.CopyFrom(numpy_helper.from_array(value, name))
+
+
+def _element(value: Array) -> int:
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(value.dtype))

@@ -190,9 +190,10 @@ def weight_scaled(graph: Graph, size: float) -> Planted | None:
 
 def weight_element(graph: Graph, size: float) -> Planted | None:
     for node, operand, value in _weights(graph):
-        value = value.copy()
-        value.flat[graph.random.randrange(value.size)] += np.float32(size * np.abs(value).max() * 3)
-        graph.give(node, operand, value)
+        changed = value.copy()
+        place = graph.random.randrange(value.size)
+        changed.flat[place] += np.float32(size * np.abs(value).max() * 3)
+        graph.give(node, operand, changed)
         return Planted(("weights.one",), (node.name,))
     return None
 
@@ -207,10 +208,11 @@ def weight_transposed(graph: Graph, size: float) -> Planted | None:
 
 def weights_all(graph: Graph, size: float) -> Planted | None:
     generator = np.random.default_rng(1)
-    for node, operand, value in _weights(graph):
+    found = _weights(graph)
+    for node, operand, value in found:
         noise = generator.standard_normal(value.shape).astype(np.float32)
         graph.give(node, operand, value + noise * value.std() * np.float32(size))
-    return Planted(("weights.all",), ())
+    return Planted(("weights.all",) if len(found) > 2 else ("weights.one",), ())
 
 
 def reduced(graph: Graph, size: float) -> Planted | None:

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault: the ids that name it rightly, the nodes that it sits in, whether it can be undone."""
+    """A fault: the ids that name it rightly, the nodes it sits in, whether it can be undone."""
 
     causes: tuple[str, ...]
     nodes: tuple[str, ...]

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import io
 import os
-import sys
 import tempfile
 import time
 from collections import defaultdict

@@ -2,7 +2,8 @@
 
 Every module has `CAUSE`, an id of the catalogue. Causes that sit in one segment have
 `propose(suspect) -> Sequence[Hypothesis] | str`, causes of the whole run have
-`examine(inquiry) -> Conclusion | str`; the string is the reason for "no".
+`examine(inquiry) -> Conclusion | str`; the string is the reason for "no". Some of the first also
+have `search(suspect) -> Iterable[Hypothesis]`, for what takes many runs of the segment.
 """
 
 from types import ModuleType
@@ -54,6 +55,9 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
     missing_op,
     attention_layout,
 )
+
+# Asked where nothing that was proposed heals a segment.
+SEARCHES: Final[tuple[ModuleType, ...]] = (attention_scale, shuffle, attention_layout)
 
 # Asked before the segments are: what they find answers for culprits that need no other cause.
 RUN_CAUSES: Final[tuple[ModuleType, ...]] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from divergence.capture.onnx_constants import RANDOM
-from divergence.diagnose.examine import distance
+from divergence.diagnose.distance import distance
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.records import Evidence, Finding
 

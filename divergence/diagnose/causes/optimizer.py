@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.compare.floor import MULTIPLE
-from divergence.diagnose.examine import distance
+from divergence.diagnose.distance import distance
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.errors import CaptureError, LoadError
 from divergence.records import Array, Evidence, Finding, Proof

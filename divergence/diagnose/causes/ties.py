@@ -72,4 +72,4 @@ def _replay(suspect: Suspect) -> Edit:
         tensor = numpy_helper.from_array(chosen)
         graph.node.insert(0, helper.make_node("Constant", [], [value], name=value, value=tensor))
 
-    return Edit("take the reference's choice among equal scores", apply)
+    return Edit("take the reference's choice among equal scores", apply, (value,))

@@ -111,7 +111,7 @@ def _of_reference(inquiry: Inquiry, active: list[str]) -> Conclusion | str:
 
 def _distance(inquiry: Inquiry) -> float:
     """Return how far the reference's outputs, as it now is, are from the candidate's."""
-    from divergence.diagnose.examine import distance
+    from divergence.diagnose.distance import distance
 
     theirs = inquiry.observed.candidate_outputs or ()
     ours: tuple[Array, ...] = inquiry.case.reference.run(inquiry.case.reference_call)

@@ -31,7 +31,28 @@ class Operand:
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare each constant operand with the parameters of the reference's segment."""
-    return compare(suspect.region)
+    found = compare(suspect.region)
+    turned = list(_turned(suspect.region))
+    return found if isinstance(found, str) and not turned else [*_listed(found), *turned]
+
+
+def _listed(found: Sequence[Hypothesis] | str) -> Sequence[Hypothesis]:
+    return () if isinstance(found, str) else found
+
+
+def _turned(region: Region) -> Iterator[Hypothesis]:
+    """Yield square matrices the other way round: nothing tells which way is right but the run."""
+    expected = [e for e in expected_weights(region) if _is_square(e.value)]
+    for operand in _operands(region):
+        if not _is_square(operand.value):
+            continue
+        for want in expected:
+            if _same(operand.value, want):
+                yield _hypothesis(operand, want, operand.value.T)
+
+
+def _is_square(value: Array) -> bool:
+    return value.ndim == 2 and value.shape[0] == value.shape[1]
 
 
 def compare(region: Region) -> Sequence[Hypothesis] | str:
@@ -105,6 +126,8 @@ def _how(reference: Array, candidate: Array) -> str:
     gain = float(r @ c) / energy if energy else 0.0
     if gain and np.abs(c - gain * r).max() <= 1e-5 * np.abs(c).max():
         return f" (scaled by {gain:.6g})"
+    if _is_square(candidate) and np.array_equal(reference.T, candidate):
+        return " (transposed)"
     if np.array_equal(np.sort(r), np.sort(c)):
         return " (the same elements in another order)"
     return ""

@@ -1,0 +1,143 @@
+"""Accused segments that are better explained together: one fault, not several.
+
+A value that was paired with another one makes its own segment look wrong and those that read it.
+Where the readers are wrong themselves, the fed run cannot tell; but one cause for the whole
+explains more than a cause for each part. A fault in nodes that several segments run through is
+seen in each of them, and one change heals all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from divergence.compare.floor import MULTIPLE
+from divergence.diagnose.blame import MOST_NODES, node_names
+from divergence.diagnose.distance import distance
+from divergence.diagnose.examined import Examined, look
+from divergence.diagnose.inquiry import Inquiry
+from divergence.records import Introduced, Match
+
+# An unknown cause costs as much as this many known ones.
+UNKNOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The segments that stay accused, and the pairs that were none."""
+
+    examined: tuple[Examined, ...]
+    wrong: tuple[Match, ...] = ()
+
+
+def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
+    """Explain neighbours as one where that takes fewer causes, then segments that share nodes."""
+    kept, wrong = list(examined), list[Match]()
+    for group in _groups(inquiry, examined):
+        parts = [group, *(list(p) for p in combinations(group, 2) if len(group) > 2)]
+        for part in parts:
+            merged = _merged(inquiry, part)
+            if merged is not None:
+                kept = [e for e in kept if e not in part] + list(merged.examined)
+                wrong += merged.wrong
+                break
+    return Joined(tuple(_without_twins(kept)), tuple(wrong))
+
+
+def _groups(inquiry: Inquiry, examined: Sequence[Examined]) -> Iterator[list[Examined]]:
+    """Yield neighbours: segments of which one reads what another makes."""
+    reads = {
+        e.accused.match.candidate: set(
+            inquiry.scene.candidate_segment(e.accused.match.candidate).inputs
+        )
+        for e in examined
+    }
+    left = list(examined)
+    while left:
+        group = [left.pop(0)]
+        for member in group:  # grows while it is walked
+            name = member.accused.match.candidate
+            near = [
+                e
+                for e in left
+                if e.accused.match.candidate in reads[name]
+                or name in reads[e.accused.match.candidate]
+            ]
+            group += near
+            left = [e for e in left if e not in near]
+        if len(group) > 1:
+            yield group
+
+
+def _merged(inquiry: Inquiry, part: Sequence[Examined]) -> Joined | None:
+    """Examine neighbours without the boundaries between them; None where that is no better."""
+    inner = [e for e in part if _only_read_by(inquiry, e, part)]
+    ends = [e for e in part if e not in inner]
+    if not inner or not ends:
+        return None
+    wrong = tuple(e.accused.match for e in inner)
+    scene = inquiry.scene.without(wrong)
+    nodes = {name for e in part for name in e.accused.nodes}
+    accused = []
+    for end in ends:
+        names = node_names(scene.candidate_segment(end.accused.match.candidate).sites)
+        accused.append(replace(end.accused, nodes=tuple(n for n in names if n in nodes)))
+    found = [_measured(e) for e in look(inquiry, scene, accused)]
+    found = [e for e in found if not e.clean]
+    small = all(e.explained or len(e.accused.nodes) <= MOST_NODES for e in found)
+    return Joined(tuple(found), wrong) if small and _cost(found) < _cost(part) else None
+
+
+def _only_read_by(inquiry: Inquiry, examined: Examined, part: Sequence[Examined]) -> bool:
+    """Whether a value is read, and only by segments of this part: what is right shows it right."""
+    name = examined.accused.match.candidate
+    scene = inquiry.scene
+    readers = {
+        m.candidate for m in scene.matches if name in scene.candidate_segment(m.candidate).inputs
+    }
+    others = {e.accused.match.candidate for e in part if e is not examined}
+    return bool(readers) and readers <= others and name not in scene.candidate.outputs
+
+
+def _measured(examined: Examined) -> Examined:
+    """Return the segment with what it adds between its new boundaries."""
+    place = examined.suspect
+    if place is None:
+        return examined
+    multiple = MULTIPLE * place.bound.multiple(place.expected, place.produced)
+    old = examined.accused.introduced
+    error = distance(place.expected, place.produced)
+    added = Introduced(error, multiple, old.floor, old.floor_rmse)
+    return replace(examined, accused=replace(examined.accused, introduced=added))
+
+
+def _cost(found: Sequence[Examined]) -> int:
+    return sum(len(e.examination.explained) or UNKNOWN for e in found)
+
+
+def _without_twins(found: Sequence[Examined]) -> Iterator[Examined]:
+    """Yield those that share nodes once: of the explained the one whose change heals the others."""
+    left = sorted(found, key=_rank)
+    while left:
+        first, *rest = left
+        twins = [e for e in rest if _is_twin(first, e)]
+        left = [e for e in rest if e not in twins]
+        shared = set(first.accused.nodes).intersection(*(e.accused.nodes for e in twins))
+        nodes = tuple(n for n in first.accused.nodes if n in shared) or first.accused.nodes
+        yield replace(first, accused=replace(first.accused, nodes=nodes))
+
+
+def _rank(examined: Examined) -> tuple[bool, float]:
+    return not examined.explained, -examined.accused.introduced.multiple
+
+
+def _is_twin(first: Examined, other: Examined) -> bool:
+    """Whether the change that heals one segment heals the other; of the unknown, shared nodes."""
+    if not set(first.accused.nodes) & set(other.accused.nodes):
+        return False
+    if not first.explained or other.suspect is None:
+        return not other.explained
+    edits = [entry.hypothesis.edit for entry in first.examination.explained]
+    result = other.suspect.trial.run(edits)
+    return result is not None and other.suspect.bound.multiple(other.suspect.expected, result) <= 1
