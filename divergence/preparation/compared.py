@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.preparation.differences import DETECTORS, Difference
+from divergence.preparation.differences import (
+    DETECTORS,
+    Difference,
+    channel_order,
+    layout,
+    mean_std,
+    ranges,
+)
 from divergence.preparation.inference.readings import readings
 from divergence.preparation.inference.recipe import Recipe, Trial
-from divergence.preparation.inference.relation import relate
+from divergence.preparation.inference.relation import Relation, relate
 from divergence.preparation.inference.remainder import MOST_LEVELS, sits_at_edges
 from divergence.preparation.inference.scaling import express, scaling_of
 from divergence.preparation.inference.search import find_recipe
@@ -19,7 +26,7 @@ from divergence.preparation.inference.side import Side, composed, upright
 from divergence.preparation.inference.sources import from_image, from_tensor
 from divergence.preparation.inference.tone import levels
 from divergence.preparation.spec import Spec, to_document
-from divergence.preparation.without_image import explain_geometry
+from divergence.preparation.without_image import Overlaid, explain_geometry
 from divergence.records import Array, Evidence, Finding, Proof, RuledOut
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 # Undoing a change must move the result away from the candidate by this factor, or the change
 # explains nothing.
 _MATTERS = 1.2
+# What can be told from values that were resampled.
+_OF_VALUES = (channel_order, ranges, mean_std, layout)
 # Share of the candidate's range that a recipe may be off at its worst pixel to count as exact.
 _NEAR = 0.01
 # What is left in grey levels where it is not worth a finding beside others.
@@ -61,12 +70,34 @@ def explain_pictures(
     if not from_picture and (theirs is None or not theirs.recipe.trial.exact):
         moved = explain_geometry(reference, candidate)
         if moved is not None:
-            return Compared((moved,), False, float("nan"), None, None, ())
+            return _moved(ours, moved, candidate)
     if theirs is None:
         what = "image" if from_picture else "reference's"
         why = f"the candidate's picture is not recognised in the {what}"
         return Compared((), False, float("nan"), None, None, _all_ruled_out(why))
     return _judged(ours, theirs, candidate, from_picture)
+
+
+def _moved(ours: Side, moved: Overlaid, candidate: Array) -> Compared:
+    """Return the geometry, and what the values that both show say about range and colours."""
+    relation = Relation(moved.reading, None, moved.tone)
+    recipe = composed(ours.recipe, relation, str(candidate.dtype))
+    theirs = Side(recipe, express(recipe.tone, ours.scaling, exact=False), ours.source)
+    differences = [detector.find(ours, theirs) for detector in _OF_VALUES]
+    values = [
+        Finding(
+            difference.cause,
+            None,
+            0.5,
+            difference.explanation,
+            difference.evidence,
+            difference.remedy,
+            difference.parameters,
+        )
+        for difference in differences
+        if difference is not None
+    ]
+    return Compared((moved.finding, *values), False, float("nan"), None, None, ())
 
 
 def _reference_side(

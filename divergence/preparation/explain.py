@@ -54,9 +54,9 @@ class Explanation:
         if self.explained:
             causes = " and ".join(dict.fromkeys(found.cause for found in self.findings))
             return f"The inputs differ by {causes}; what is left is {self.residual:.3g}."
-        looked = ", ".join(ruled.cause for ruled in self.tried)
+        looked = "; tried: " + ", ".join(ruled.cause for ruled in self.tried) if self.tried else ""
         found = "only in part" if self.findings else "not"
-        return f"The inputs differ and the difference is {found} explained; tried: {looked}."
+        return f"The inputs differ and the difference is {found} explained{looked}."
 
 
 def explain_inputs(

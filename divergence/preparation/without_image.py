@@ -12,6 +12,7 @@ from divergence.preparation.inference.readings import Reading, readings
 from divergence.preparation.inference.registration import Axis, Map, coarse, grey, refine
 from divergence.preparation.inference.side import tone_of
 from divergence.preparation.inference.sources import guess_scaling
+from divergence.preparation.inference.tone import Tone, fit_tone
 from divergence.records import Array, Evidence, Finding
 
 CAUSE = "preprocess.geometry"
@@ -19,6 +20,10 @@ CAUSE = "preprocess.geometry"
 _RECOGNISED = 0.8
 # A shift or scale below this, in pixels, is what another kernel makes.
 _PIXEL = 0.75
+# A border is another one from this share of the tensor's range on.
+_BORDER_SHARE = 0.03
+# Pixels of a block that values are averaged over before they are compared.
+_BLOCK = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +34,56 @@ class _Overlay:
     theirs: Box
 
 
-def explain_geometry(reference: Array, candidate: Array) -> Finding | None:
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """The finding, and what the values where both show the picture say besides.
+
+    tone: from the reference's values to the candidate's, not exact. reading: the candidate's.
+    """
+
+    finding: Finding
+    tone: Tone
+    reading: Reading
+
+
+def explain_geometry(reference: Array, candidate: Array) -> Overlaid | None:
     """Return how the candidate's picture lies on the reference's, None where it does not.
 
     None also where they coincide: then geometry is not what differs. The recipe is in the
     reference's pixels; how the image itself was prepared is not known without it.
     """
     overlay = _overlay(reference, candidate)
-    if overlay is None or _coincide(overlay):
+    if overlay is None:
         return None
+    planes = next(readings(reference.shape)).planes(reference)
+    tone = _tone(overlay, planes, candidate)
+    if _coincide(overlay) and not _other_border(overlay, planes, candidate, tone):
+        return None
+    return Overlaid(_finding(overlay, candidate), tone, overlay.reading)
+
+
+def _tone(overlay: _Overlay, ours: Array, candidate: Array) -> Tone:
+    """Return gain, offset and order of channels where both show the picture."""
+    box, found = overlay.theirs, overlay.found
+    theirs = box.of(overlay.reading.planes(candidate))
+    rows = found.rows.step * (np.arange(box.top, box.bottom) + 0.5) + found.rows.start
+    columns = found.columns.step * (np.arange(box.left, box.right) + 0.5) + found.columns.start
+    inner = overlay.ours
+    kept_rows = (rows >= inner.top) & (rows < inner.bottom)
+    kept_columns = (columns >= inner.left) & (columns < inner.right)
+    made = ours[:, rows[kept_rows].astype(int)][:, :, columns[kept_columns].astype(int)]
+    return fit_tone(_averaged(theirs[:, kept_rows][:, :, kept_columns]), _averaged(made))
+
+
+def _averaged(planes: Array) -> Array:
+    """Return means over blocks: kernels differ from pixel to pixel, hardly from block to block."""
+    rows, columns = (max(1, length // _BLOCK) for length in planes.shape[1:])
+    tall, wide = planes.shape[1] // rows, planes.shape[2] // columns
+    cut = planes[:, : rows * tall, : columns * wide]
+    return np.asarray(cut.reshape(len(planes), rows, tall, columns, wide).mean((2, 4)))
+
+
+def _finding(overlay: _Overlay, candidate: Array) -> Finding:
     window, whole = _window(overlay), overlay.ours
     parameters: dict[str, Any] = {"window": [round(float(edge), 2) for edge in window]}
     parameters |= _border(overlay, candidate)
@@ -120,6 +166,17 @@ def _coincide(overlay: _Overlay) -> bool:
     window = _window(overlay)
     same = zip(window, _edges(overlay.ours), strict=True)
     return overlay.ours == overlay.theirs and all(abs(a - b) < _PIXEL for a, b in same)
+
+
+def _other_border(overlay: _Overlay, ours: Array, candidate: Array, tone: Tone) -> bool:
+    """Say whether borders of one size hold other values than the tone between them makes."""
+    theirs, box = overlay.reading.planes(candidate), overlay.theirs
+    outside = box.outside(*theirs.shape[1:])
+    if not outside.any() or ours.shape != theirs.shape:
+        return False
+    wanted = tone.apply(np.median(ours[:, outside], axis=1)[:, None])[:, 0]
+    distance = np.abs(np.median(theirs[:, outside], axis=1) - wanted)
+    return bool((distance > _BORDER_SHARE * np.ptp(theirs)).any())
 
 
 def _border(overlay: _Overlay, candidate: Array) -> dict[str, Any]:

@@ -187,6 +187,17 @@ def test_without_the_image_a_letterbox_is_measured():
     assert geometry.parameters["pad"] == {"to": [128, 128], "value": 114, "at": "center"}
 
 
+def test_without_the_image_colours_are_told_besides_geometry():
+    candidate = CLASSIFIER.but(shape="stretch", bgr="before", normal=HALF)(PHOTO)
+    changed = found(CLASSIFIER.but(shape="letterbox")(PHOTO), candidate, None)
+    assert set(changed) == {
+        "preprocess.geometry",
+        "preprocess.channel_order",
+        "preprocess.mean_std",
+    }
+    assert changed["preprocess.mean_std"].parameters["mean"] == pytest.approx(HALF[0], rel=1e-2)
+
+
 def test_both_known_normalisations_are_named_without_the_image():
     finding = found(CLASSIFIER(PHOTO), CLASSIFIER.but(normal=HALF)(PHOTO), None)
     mean = finding["preprocess.mean_std"].evidence[0]

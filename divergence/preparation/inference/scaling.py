@@ -118,8 +118,11 @@ def _as(
         mean, std = np.asarray(like.mean)[places], np.asarray(like.std)[places]
         factors = std / unit
         factor = float(np.median(factors))
+        if abs(factor / like.factor - 1) <= same:
+            factor = like.factor
         if _close(factors, factor, same) and _close(zero * factor, mean, same, std):
-            return Scaling(_snapped(factor), tuple(mean), tuple(std), like.after, by_colour)
+            factor = factor if factor == like.factor else _snapped(factor)
+            return Scaling(factor, tuple(mean), tuple(std), like.after, by_colour)
         gains = std / (unit * like.factor)
         gain = float(np.median(gains))
         matches = _close(zero * like.factor, mean, same, std) and _close(gains, gain, same)
