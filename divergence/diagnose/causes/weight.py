@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.diagnose.edits import set_weight
+from divergence.diagnose.reading import attribute
 from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.diagnose.weights import Expected, expected_weights, layouts
 from divergence.records import Array, Evidence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 CAUSE = "weights.one"
 
 
+# Correlation from which two parameters are versions of each other: those of two checkpoints that
+# have nothing in common have 1 / sqrt(elements).
+ALIKE = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A constant operand of a node: the candidate's parameter."""
@@ -27,6 +33,13 @@ class Operand:
     position: int
     name: str
     value: Array
+
+    @property
+    def turns(self) -> bool:
+        """Whether the node takes the transpose of a PyTorch linear layer's weight."""
+        if self.node.op_type == "Gemm":
+            return not attribute(self.node, "transB", 0)
+        return self.node.op_type in {"MatMul", "FusedMatMul"} and self.position == 1
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
@@ -67,11 +80,48 @@ def compare(region: Region) -> Sequence[Hypothesis] | str:
     taken = [e for e in expected if any(_same(o.value, e) for o in operands)]
     hypotheses = [
         _hypothesis(operand, want, layout)
-        for operand in unmatched
-        for want in sorted(expected, key=lambda e: any(e is t for t in taken))
-        for layout in layouts(want.value, operand.value.shape)
+        for number, operand in enumerate(unmatched)
+        for want, layout in _replacements(operand, unmatched[:number], expected, taken)
     ]
     return hypotheses or f"all {len(operands)} parameters of the segment are the reference's"
+
+
+def _replacements(
+    operand: Operand,
+    before: Sequence[Operand],
+    expected: Sequence[Expected],
+    taken: Sequence[Expected],
+) -> list[tuple[Expected, Array]]:
+    """Return what may belong in an operand's place, the likeliest first.
+
+    That is what resembles it; of what does not (another checkpoint), what no node holds, in the
+    order in which both sides read their parameters, the way round that the node takes it.
+    """
+    fitting = [
+        (want, layout) for want in expected for layout in layouts(want.value, operand.value.shape)
+    ]
+    free = [want for want, _ in fitting if not any(want is other for other in taken)]
+    free = [want for k, want in enumerate(free) if not any(want is f for f in free[:k])]
+    alike = sum(o.value.shape == operand.value.shape for o in before)
+    own = free[alike] if alike < len(free) else None
+
+    def unlikely(entry: tuple[Expected, Array]) -> tuple[bool, bool, bool, bool]:
+        want, layout = entry
+        return (
+            not _resembles(layout, operand.value),
+            want is not own,
+            not any(want is other for other in free),
+            _is_square(layout) and (layout is want.value) == operand.turns,
+        )
+
+    return sorted(fitting, key=unlikely)
+
+
+def _resembles(layout: Array, value: Array) -> bool:
+    """Whether two parameters go together, up to a gain and noise."""
+    a, b = layout.astype(np.float64).ravel(), value.astype(np.float64).ravel()
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b) > ALIKE * float(np.sqrt((a @ a) * (b @ b)))
 
 
 def _operands(region: Region) -> Iterator[Operand]:
