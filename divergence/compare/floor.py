@@ -32,8 +32,9 @@ from divergence.compare.stream import map_blocks
 from divergence.records import Alignment, Array, Floor, Match, Measured, Program
 
 # The greatest multiple of the bounded reference error that is still rounding. From clean pairs:
-# timm networks with calibrated weights on a photograph, torch 2.14, onnxruntime 1.32, both
-# exporters; "free" from the same input, "fed" what a segment adds by itself.
+# timm networks with calibrated weights on a photograph, torch 2.14, onnxruntime 1.32; the
+# TorchScript exporter, six of the first group by the dynamo exporter as well; "free" from the
+# same input, "fed" what a segment adds by itself.
 #
 #                                    pairs   median   99 %   99.9 %   greatest
 #     derived on, 19 networks, free   7652     0.92   1.67     2.41       2.51
