@@ -10,8 +10,8 @@ from divergence.capture.onnx_runner import OnnxRunner
 from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
 from divergence.diagnose.diagnosis import Diagnosis
-from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.distance import distance
+from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.judge import (
     FLOOR,
     interrupted_sentence,
@@ -31,7 +31,6 @@ from divergence.preparation.apply import STAGE
 from divergence.records import (
     Coverage,
     Culprit,
-    Finding,
     Introduced,
     Match,
     Measured,
@@ -67,7 +66,7 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
     findings = (*steps.entrance.findings, *steps.diagnosis.findings, *steps.exit.findings)
-    verdict, culprits = _judged(steps, asked, pairs, outputs, findings)
+    verdict, culprits = _judged(steps, asked, pairs, outputs)
     if not culprits:
         findings = tuple(finding for finding in findings if finding.culprit is None)
     return Report(
@@ -96,25 +95,31 @@ def _judged(
     asked: Options,
     pairs: Sequence[Pair],
     outputs: Sequence[Pair],
-    findings: Sequence[Finding],
 ) -> tuple[Verdict, tuple[Culprit, ...]]:
-    """Return the verdict, and the culprits where it is divergent."""
+    """Return the verdict, and the culprits where it is divergent.
+
+    What differs before the model is said first and does not speak for the model itself.
+    """
     if steps.observed.interrupted or steps.diagnosis.interrupted:
         text = interrupted_sentence(len(steps.observed.measured), len(steps.pairing.matches))
         return Verdict(Status.INCONCLUSIVE, text), ()
     if steps.pairing.unlike:
         return Verdict(Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)), ()
     accused = tuple(_culprits(steps, pairs))
+    findings = (*steps.diagnosis.findings, *steps.exit.findings)
+    inner = [pair for pair in pairs if pair.stage != STAGE]
     bound = FLOOR
     if asked.rtol is not None and asked.atol is not None:
         bound = tolerances(asked.rtol, asked.atol)
-        answer = status(pairs, outputs, (), (), by_tolerance=True)
+        answer = status(inner, outputs, (), (), by_tolerance=True)
     else:
-        answer = status(pairs, outputs, accused, findings, by_tolerance=False)
+        answer = status(inner, outputs, accused, findings, by_tolerance=False)
     if steps.exit.differs:
         answer = Status.DIVERGENT
     culprits = accused if answer is Status.DIVERGENT else ()
-    text = sentence(answer, pairs, outputs, culprits, findings, bound)
+    # A culprit counts its pair among all of them.
+    shown = pairs if culprits else inner
+    text = sentence(answer, shown, outputs, culprits, findings, bound)
     if steps.entrance.differs:
         text = f"{steps.entrance.sentence} {on_equal_inputs(answer, text)}"
         answer = Status.DIVERGENT
