@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from divergence.matching.graph import Node
+from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
 from divergence.matching.kinds import LOWERED, REPLACED, SAME, UNRELATED
 from divergence.matching.sides import Sides
@@ -20,6 +20,10 @@ Pair = tuple[int, int]
 
 # Evidence in natural logarithms of odds. Chosen on the tuning half of the suite.
 _KIND = {SAME: 1.5, LOWERED: 0.3, REPLACED: -2.0, UNRELATED: -4.0}
+_CONTRADICTION = 2.0  # for each operand with a partner that feeds one of the two alone
+_LEAST = 2.0  # score of a pair that another must not stand in the way of
+_FAR = 12  # steps without partner that are passed through: the longest lowering has 9
+AGAINST = "contradicted"
 _SAME_SHAPE, _SAME_SIZE, _OTHER_SIZE = 1.0, 0.3, -5.0
 
 
@@ -73,7 +77,9 @@ class Board:
             score, *nodes = heapq.heappop(self._heap)
             pair = nodes[0], nodes[1]
             if self._is_open(pair) and self.scores[pair] == -score:
-                if self.margin(pair) >= lead:
+                if self._is_contradicted(pair):
+                    continue
+                if self.margin(pair) >= lead and not self._is_in_the_way(pair):
                     return pair
                 self._aside.add(pair)
         return None
@@ -110,6 +116,42 @@ class Board:
             self._aside.discard(best)
             heapq.heappush(self._heap, (-self.scores[best], *best))
 
+    def _is_in_the_way(self, pair: Pair) -> bool:
+        """Return whether a step of a lowering would take the place of two pairs in order.
+
+        Of two composites behind each other the second must not take the first one's partner.
+        """
+        first, second = self.reference.nodes[pair[0]], self.candidate.nodes[pair[1]]
+        if self.sides.fit(first, second) != LOWERED:
+            return False
+        rivals = (
+            (i, j)
+            for j, across in self._rows[pair[0]].items()
+            for i, down in self._columns[pair[1]].items()
+            if (i - pair[0]) * (j - pair[1]) < 0
+            and min(across, down) > _LEAST
+            and across + down > self.scores[pair]
+        )
+        return any(self._is_open(other) for other in rivals)
+
+    def _is_contradicted(self, pair: Pair) -> bool:
+        """Count what speaks against a pair; return whether its score fell.
+
+        Each node that one of the two reads, and that has a partner, should feed the other too.
+        """
+        ours = _sources(self.reference, pair[0], self.paired)
+        theirs = _sources(self.candidate, pair[1], self.taken)
+        direct = [j for j in self.candidate.nodes[pair[1]].operands if j in self.taken]
+        against = sum(self.taken[j] not in ours for j in direct)
+        own = [i for i in self.reference.nodes[pair[0]].operands if i in self.paired]
+        against += sum(self.paired[i] not in theirs for i in own)
+        known = self.reasons[pair].get(AGAINST, 0.0)
+        if -_CONTRADICTION * against >= known:
+            return False
+        self.reasons[pair][AGAINST] = -_CONTRADICTION * against
+        self._set(pair, self.scores[pair] - _CONTRADICTION * against - known)
+        return True
+
     def _is_open(self, pair: Pair) -> bool:
         left = pair[0] in self.paired or pair[0] in self.folded[0]
         return not left and pair[1] not in self.taken and pair[1] not in self.folded[1]
@@ -125,6 +167,23 @@ class Board:
         if (reference, candidate) in self.chains.same(reference, candidate):
             return _KIND[SAME] + _by_shape(first, second)
         return _KIND[self.sides.fit(first, second)] + _by_shape(first, second)
+
+
+def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
+    """Return the nearest nodes with a partner that feed a node, through some that have none."""
+    found: set[int] = set()
+    frontier, seen = [index], {index}
+    for _ in range(_FAR):
+        reached = []
+        for i in frontier:
+            for j in graph.nodes[i].operands:
+                if j in paired:
+                    found.add(j)
+                elif j not in seen:
+                    seen.add(j)
+                    reached.append(j)
+        frontier = reached
+    return found
 
 
 def _by_shape(first: Node, second: Node) -> float:

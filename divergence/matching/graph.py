@@ -89,6 +89,8 @@ class Graph:
         self.of: dict[str, int] = {}
         self.sites: dict[str, Site] = {site.name: site for site in program.sites}
         self.beside: dict[str, str] = {}
+        self._read = {name for site in program.sites for name in site.inputs}
+        self._inner: dict[tuple[str, str], list[str]] = {}
         self._constants: dict[str, tuple[str, ...]] = {}
         self._known: dict[Any, int] = {}
         for site in program.sites:
@@ -115,7 +117,7 @@ class Graph:
             self.beside[site.name] = reason
             if reason != INTEGERS:
                 return
-        operands = self.producers(site.inputs)
+        operands = self.producers(self._sources(site))
         if operands and self._is_restored(site, operands):
             self.nodes[operands[0]].weights += self._scales(site)
             self._join(site, operands[0])
@@ -124,6 +126,18 @@ class Graph:
             self._join(site, operands[0])
             return
         self._compute(site, operands)
+
+    def _sources(self, site: Site) -> tuple[str, ...]:
+        """Return what a site reads; of a childless module's site, what its last op reads.
+
+        The ops inside it that nothing else reads: its own inputs where it has none.
+        """
+        label, part = _split(site.name)
+        if site.kind == "op" and "::" in label and site.name not in self._read:
+            self._inner.setdefault((label.split("::")[0], part), []).append(site.name)
+        if site.kind != "module":
+            return site.inputs
+        return tuple(self._inner.pop((label, part), ())) or site.inputs
 
     def _join(self, site: Site, index: int) -> None:
         self.of[site.name] = index
@@ -239,6 +253,16 @@ class Graph:
         if math.prod(values.shape) != 1 or "int" not in values.dtype:
             return 0.0
         return float(values.load().reshape(-1)[0])
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return a site's name without the number of the tensor, and that number.
+
+    >>> _split("lstm[1]"), _split("lstm")
+    (('lstm', '[1]'), ('lstm', ''))
+    """
+    label, bracket, number = name.rpartition("[")
+    return (label, bracket + number) if bracket and name.endswith("]") else (name, "")
 
 
 def operator(site: Site) -> str:

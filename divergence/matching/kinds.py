@@ -142,7 +142,7 @@ _SPELLINGS: Final = {
     "flip": "flip",
     "expand": "expand repeat tile repeat_interleave expand_copy",
     "where": "where masked_fill",
-    "rnn": "lstm gru rnn mkldnn_rnn_layer dynamicquantizelstm rnn_tanh quantized_lstm",
+    "rnn": "lstm gru rnn lstm_layer mkldnn_rnn_layer dynamicquantizelstm rnn_tanh quantized_lstm",
     "topk": "topk",
     "sort": "sort argsort",
     "argmax": "argmax argmin",

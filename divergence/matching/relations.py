@@ -138,7 +138,12 @@ class Relations:
         """Return the order of axes in which the operands of two nodes stand to each other."""
         left, right = self.board.reference, self.board.candidate
         entering = list(_entering(right, candidate, self.board.taken))
-        for ours in _entering(left, reference, self.board.paired):
+        # The largest first: what is broadcast stands in any order.
+        known = sorted(
+            _entering(left, reference, self.board.paired),
+            key=lambda name: -math.prod(left.sites[name].shape or ()),
+        )
+        for ours in known:
             for theirs in entering:
                 if self.board.paired.get(left.of[ours]) != right.of[theirs]:
                     continue

@@ -16,6 +16,7 @@ from divergence.matching.hints import Hint
 from divergence.matching.kinds import COMMUTATIVE
 
 _FORWARD, _BACKWARD, _SIBLING, _PART = 2.5, 2.0, 0.8, 0.7
+_SAME_PLACE = 0.5  # more for the very operand in the same place
 _LOWERED, _STRANGE = 0.9, 0.6  # what is left of a hint for each step in between
 _FAR, _MANY = 10, 24  # how deep and how broad a search goes: the longest lowering known has 9
 
@@ -25,6 +26,10 @@ def around(board: Board, pair: Pair) -> Iterator[Hint]:
     yield from _forward(board, pair)
     yield from _siblings(board, pair)
     yield from _backward(board, pair)
+    for i in board.reference.nodes[pair[0]].consumers:
+        j = board.paired.get(i)
+        if j is not None and j in board.candidate.nodes[pair[1]].consumers:
+            yield from _operands(board, (i, j))
 
 
 def _forward(board: Board, pair: Pair) -> Iterator[Hint]:
@@ -43,9 +48,7 @@ def _backward(board: Board, pair: Pair) -> Iterator[Hint]:
     left, right = board.reference, board.candidate
     first, second = left.nodes[pair[0]], right.nodes[pair[1]]
     reason = f"topology, from consumer {pair[0]}"
-    if _same_operands(first, second):
-        for i, j in zip(first.operands, second.operands, strict=True):
-            yield Hint(i, j, _BACKWARD, reason)
+    yield from _operands(board, pair)
     theirs = upstream(right, pair[1], board.taken)
     share = max(1, len(first.operands), len(second.operands)) ** 0.5
     for i, near in upstream(left, pair[0], board.paired):
@@ -54,6 +57,23 @@ def _backward(board: Board, pair: Pair) -> Iterator[Hint]:
             if min(near, far) > 1 or not board.sides.fit(before, behind):
                 continue
             yield Hint(i, j, _BACKWARD / share * _faded(before, behind, near + far), reason)
+
+
+def _operands(board: Board, pair: Pair) -> Iterator[Hint]:
+    """Yield hints for what two equal operators read in the same place.
+
+    Where operands may stand in any order, for the last one on each side without a partner.
+    """
+    first, second = board.reference.nodes[pair[0]], board.candidate.nodes[pair[1]]
+    if first.kind != second.kind or len(first.operands) != len(second.operands):
+        return
+    places = list(zip(first.operands, second.operands, strict=True))
+    if first.kind in COMMUTATIVE:
+        ours = [i for i in first.operands if i not in board.paired]
+        theirs = [j for j in second.operands if j not in board.taken]
+        places = list(zip(ours, theirs, strict=True)) if len(ours) == len(theirs) == 1 else []
+    for i, j in places:
+        yield Hint(i, j, _BACKWARD + _SAME_PLACE, f"topology, from consumer {pair[0]}")
 
 
 def _siblings(board: Board, pair: Pair) -> Iterator[Hint]:
@@ -91,14 +111,6 @@ def _alike(graph: Graph, index: int) -> dict[tuple[str, int | None], list[int]]:
     for members in groups.values():
         members.sort(key=lambda i: (graph.nodes[i].part, graph.nodes[i].order))
     return groups
-
-
-def _same_operands(first: Node, second: Node) -> bool:
-    return (
-        first.kind == second.kind
-        and first.kind not in COMMUTATIVE
-        and len(first.operands) == len(second.operands)
-    )
 
 
 def downstream(graph: Graph, index: int, closed: Collection[int]) -> list[tuple[int, int]]:

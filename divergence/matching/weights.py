@@ -21,6 +21,7 @@ from divergence.matching.parameters import Floats, load
 from divergence.matching.sides import Sides
 
 _ANCHOR, _SHARED = 6.0, 2.0  # content that one weight alone has, and that several have
+_IN_TURN = 1.5  # more for the k-th use of a weight on one side with the k-th on the other
 _MARGIN = 0.15  # of likeness, within which several are equally good
 _SEVERAL = 8  # weights alike beyond which likeness says nothing
 _BLOCK = 512  # rows of the likeness matrix computed at once
@@ -52,6 +53,7 @@ def _alike(left: list[Chain], right: list[Chain]) -> Iterator[Hint]:
     ours = np.stack([chain.signature for chain in left])
     theirs = np.stack([chain.signature for chain in right])
     across = _best(theirs, ours)
+    turns = _in_turn(left, right, ours, theirs)
     for start in range(0, len(left), _BLOCK):
         block = ours[start : start + _BLOCK] @ theirs.T
         for offset, row in enumerate(block):
@@ -60,9 +62,29 @@ def _alike(left: list[Chain], right: list[Chain]) -> Iterator[Hint]:
             if len(mutual) > _SEVERAL:
                 continue
             strength = _ANCHOR if len(mutual) == 1 else _SHARED
+            turn = turns.get(start + offset)
             for j in mutual:
                 head = left[start + offset].head
-                yield Hint(head, right[j].head, strength * float(row[j]), "weights")
+                extra = _IN_TURN if len(mutual) > 1 and turn == j else 0.0
+                yield Hint(head, right[j].head, (strength + extra) * float(row[j]), "weights")
+
+
+def _in_turn(left: list[Chain], right: list[Chain], ours: Floats, theirs: Floats) -> dict[int, int]:
+    """Return for the uses of one weight the use in the same turn, where both have as many."""
+    found: dict[int, int] = {}
+    users = _users(right)
+    for uses in _users(left).values():
+        alike = [u for u in users.values() if float(ours[uses[0]] @ theirs[u[0]]) > 1 - _MARGIN]
+        if len(uses) > 1 and len(alike) == 1 and len(alike[0]) == len(uses):
+            found.update(zip(uses, alike[0], strict=True))
+    return found
+
+
+def _users(chains: list[Chain]) -> dict[str, list[int]]:
+    users: dict[str, list[int]] = defaultdict(list)
+    for position, chain in enumerate(chains):
+        users[chain.weight].append(position)
+    return {name: uses for name, uses in users.items() if len(uses) > 1}
 
 
 def _best(rows: Floats, columns: Floats) -> Floats:

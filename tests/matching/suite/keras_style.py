@@ -15,6 +15,9 @@ from onnx import helper, numpy_helper
 
 _TO_OURS, _TO_ONNX = (0, 3, 2, 1), (0, 3, 2, 1)  # its own inverse: N C H W <-> N W H C
 _SPATIAL = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
+# Defined for NCHW by their attributes: turned back for them, and turned again behind them.
+_NCHW_WORDS = "ReduceMean Concat Split Slice Resize Pad BatchNormalization Add Mul"
+_AGAIN = frozenset(_NCHW_WORDS.split())
 _WORDS = (
     "Relu Sigmoid Tanh HardSwish HardSigmoid Clip Gelu Elu LeakyRelu Erf Sqrt Exp Neg "
     "Softplus Mish Swish Identity Add Mul Sub Div Pow Max Min"
@@ -120,13 +123,23 @@ class _Rewriter:
         self.turned.add(node.output[0])
 
     def _plain(self, node: onnx.NodeProto) -> None:
+        turned = False
         for i, name in enumerate(node.input):
             if name in self.turned:
                 node.input[i] = self._new("transpose")
                 self._transpose(name, node.input[i], _TO_ONNX)
+                turned = True
             elif name in self.arrays:
                 node.input[i] = self._stored(self.arrays[name], "constant")
+        results = [name for name in node.output if name]
+        again = turned and node.op_type in _AGAIN and all(self.rank.get(n) == 4 for n in results)
+        if again:
+            node.output[:] = [self._new("raw") for _ in results]
         self.nodes.append(node)
+        if again:
+            for raw, name in zip(node.output, results, strict=True):
+                self._transpose(raw, name, _TO_OURS)
+                self.turned.add(name)
 
     def _transpose(self, source: str, target: str, order: tuple[int, ...]) -> None:
         self.nodes.append(helper.make_node("Transpose", [source], [target], perm=order))
