@@ -131,9 +131,11 @@ def _normalised(site: Site, op: str, operand: tuple[int, ...]) -> int:
 def own_step(program: Program) -> float:
     """Return the step of the precision that a program as a whole is in.
 
-    That is the type of most of its weight matrices; 0 if they are of several types.
+    That is the type of most of its weight matrices as they are stored: what is computed of them
+    (dequantised, turned) does not count. 0 if they are of several types.
     """
-    weights = program.weights.values()
+    computed = {site.name for site in program.sites if site.constant}
+    weights = [weight for name, weight in program.weights.items() if name not in computed]
     matrices = [w.dtype for w in weights if sum(length > 1 for length in w.shape) > 1]
     if not matrices:
         return 0.0
