@@ -25,7 +25,7 @@ class Diagnosis:
     """What was found: culprits the worst first, findings that index them, edits that heal.
 
     introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
-    none. interrupted: Ctrl-C ended it, so nothing is known.
+    none. interrupted: Ctrl-C ended it, so nothing is known. edits: those that a file may keep.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
         accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
         ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
-        edits=(*standing, *(edit for claim in claims for edit in claim.edits)),
+        edits=tuple(e for e in (*standing, *_edits(claims)) if e.lasting),
     )
 
 
@@ -100,6 +100,10 @@ def _introduced(inquiry: Inquiry, joined: Joined) -> dict[Match, Introduced]:
 
 def _by_size(accused: Sequence[Accused]) -> list[Accused]:
     return sorted(accused, key=lambda a: -a.introduced.multiple)
+
+
+def _edits(claims: Sequence[Claim]) -> list[Edit]:
+    return [edit for claim in claims for edit in claim.edits]
 
 
 def _claim(examined: Examined) -> Claim:

@@ -24,11 +24,13 @@ class Edit:
     """A change of a graph: `action` in words for the user, `apply` in place.
 
     `apply` raises KeyError where the graph lacks the place. values: those whose nodes change.
+    lasting: it is right for every input, so that it may be written to a file.
     """
 
     action: str
     apply: Callable[[GraphProto], None]
     values: tuple[str, ...] = ()
+    lasting: bool = True
 
 
 def producer(graph: GraphProto, value: str) -> NodeProto:
@@ -50,6 +52,18 @@ def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Ed
         new = [helper.make_attribute(k, v) for k, v in attributes.items() if v is not None]
         del node.attribute[:]
         node.attribute.extend([*kept, *new])
+
+    return Edit(action, apply, (value,))
+
+
+def keep_outputs(value: str, count: int, action: str) -> Edit:
+    """Let the node that makes `value` have `count` outputs: unnamed ones, or fewer."""
+
+    def apply(graph: GraphProto) -> None:
+        node = producer(graph, value)
+        del node.output[count:]
+        for number in range(len(node.output), count):
+            node.output.append(fresh_name(graph, f"{value}.output{number}"))
 
     return Edit(action, apply, (value,))
 
@@ -86,7 +100,8 @@ def add_weight(graph: GraphProto, stem: str, array: Array) -> str:
     from onnx import numpy_helper
 
     name = fresh_name(graph, stem)
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+    # order="C" keeps a scalar a scalar, where ascontiguousarray makes it a vector
+    graph.initializer.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
     return name
 
 

@@ -34,18 +34,23 @@ class Trial:
     feeds: Mapping[str, Array]
     output: str
 
-    def run(self, edits: Sequence[Edit] = ()) -> Array | None:
-        """Return the segment's result with `edits` applied, None where that does not run."""
+    def run(self, edits: Sequence[Edit] = (), value: str | None = None) -> Array | None:
+        """Return the segment's result with `edits` applied, None where that does not run.
+
+        value: another value of the segment that is wanted instead.
+        """
         from onnx import ModelProto
 
         changed = ModelProto()
         changed.CopyFrom(self._segment)
+        wanted = value or self.output
+        changed.graph.output[0].name = wanted
         try:
             for edit in edits:
                 edit.apply(changed.graph)
             session = Session(changed, Settings(silent=True), self._stored)
             feeds = {name: value for name, value in self.feeds.items() if name in session.inputs}
-            (result,) = session.run(feeds, [self.output])
+            (result,) = session.run(feeds, [wanted])
         except (KeyError, LoadError, CaptureError):
             return None  # the place is not in this segment, or the runtime refuses the change
         return np.asarray(result)

@@ -65,17 +65,17 @@ def _is_frozen_norm(module: nn.Module) -> bool:
 
 
 def _folded(conv_name: str, conv: Any, norm_name: str, norm: Any) -> Iterator[Expected]:
-    variance, mean = _array(norm.running_var), _array(norm.running_mean)
-    kernel = _array(conv.weight)
+    variance, mean = array_of(norm.running_var), array_of(norm.running_mean)
+    kernel = array_of(conv.weight)
     axis = 1 if type(conv).__name__.startswith("ConvTranspose") else 0
     if kernel.shape[axis] != variance.size:
         return
-    gamma = _array(norm.weight) if norm.weight is not None else np.ones_like(variance)
-    beta = _array(norm.bias) if norm.bias is not None else np.zeros_like(variance)
+    gamma = array_of(norm.weight) if norm.weight is not None else np.ones_like(variance)
+    beta = array_of(norm.bias) if norm.bias is not None else np.zeros_like(variance)
     gain = gamma / np.sqrt(variance + norm.eps)
     shape = [1] * kernel.ndim
     shape[axis] = -1
-    bias = _array(conv.bias) if conv.bias is not None else np.zeros_like(variance)
+    bias = array_of(conv.bias) if conv.bias is not None else np.zeros_like(variance)
     yield Expected(
         f"{conv_name}.weight (with {norm_name} folded in)",
         (kernel * gain.reshape(shape)).astype(np.float32),
@@ -88,5 +88,6 @@ def _folded(conv_name: str, conv: Any, norm_name: str, norm: Any) -> Iterator[Ex
     )
 
 
-def _array(tensor: Any) -> Array:
+def array_of(tensor: Any) -> Array:
+    """Return a tensor's values in float64."""
     return np.asarray(tensor.detach().cpu().double().numpy())

@@ -56,7 +56,7 @@ class Graph:
         """Give a node a constant of its own."""
         name = f"planted.{len(self.model.graph.initializer)}"
         self.model.graph.initializer.append(
-            numpy_helper.from_array(np.ascontiguousarray(value), name)
+            numpy_helper.from_array(np.asarray(value, order="C"), name)
         )
         node.input[operand] = name
 
@@ -78,7 +78,7 @@ class Graph:
     def insert_behind(self, name: str, op: str, *constants: np.ndarray) -> onnx.NodeProto:
         """Put a node behind a value; all readers read its result."""
         node = self.producer(name)
-        raw = f"{name}.planted"
+        raw = f"{name}.planted{len(self.nodes)}"
         node.output[list(node.output).index(name)] = raw
         new = helper.make_node(op, [raw], [name], name=f"planted_{op}")
         for constant in constants:

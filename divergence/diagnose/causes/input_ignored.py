@@ -21,7 +21,9 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     for item in ignored:
         effect = _effect(inquiry, item)
         if effect > 0:
-            return Conclusion(_finding(item.name, effect))
+            answers = _readers(inquiry, item)
+            finding = _finding(item.name, effect, min(answers, default=None))
+            return Conclusion(finding, answers=answers)
     if ignored:
         return f"{', '.join(item.name for item in ignored)} changes nothing on either side"
     return "every input that the reference reads is read by the file"
@@ -55,10 +57,20 @@ def _unread(program: Program) -> set[str]:
     return {s.name for s in program.sites if s.kind == "input" and s.name not in reached}
 
 
-def _finding(name: str, effect: float) -> Finding:
+def _readers(inquiry: Inquiry, item: BoundInput) -> frozenset[int]:
+    """Return the accused whose segments read the input in the reference."""
+    name = item.reference.name if item.reference else item.name
+    return frozenset(
+        number
+        for number, accused in enumerate(inquiry.accused)
+        if name in inquiry.scene.reference_segment(accused.match.reference).inputs
+    )
+
+
+def _finding(name: str, effect: float, culprit: int | None) -> Finding:
     return Finding(
         cause=CAUSE,
-        culprit=None,
+        culprit=culprit,
         confidence=0.95,
         explanation=(
             f"the input {name} changes nothing in the file; in the reference another value of it "

@@ -14,14 +14,20 @@ CAUSE = "attention.masked_rows"
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Put zeros where a softmax gives NaN, or NaN where the reference has it."""
-    softmaxes = suspect.region.node("Softmax")
-    if not softmaxes:
-        return "no softmax in the segment"
+    """Put zeros where rows of a softmax are NaN: behind it, or behind what should have done so."""
     ours, theirs = _nans(suspect.expected), _nans(suspect.produced)
     if ours == theirs:
         return "both sides have NaN at as many places"
-    return [_hypothesis(suspect, node.output[0], ours, theirs) for node in softmaxes]
+    if not _masked(suspect):
+        return "no softmax in the segment, and it is fed none that gives NaN"
+    softmaxes = suspect.region.node("Softmax")
+    places = [node.output[0] for node in softmaxes or suspect.region.nodes]
+    return [_hypothesis(suspect, place, ours, theirs) for place in places]
+
+
+def _masked(suspect: Suspect) -> bool:
+    """Whether there is a softmax, or NaN comes in, and infinite logits are where it comes from."""
+    return bool(suspect.region.node("Softmax")) or any(map(_nans, suspect.feeds.values()))
 
 
 def _nans(value: np.ndarray) -> int:
@@ -37,8 +43,7 @@ def _hypothesis(suspect: Suspect, value: str, ours: int, theirs: int) -> Hypothe
             Place(value), zero, suspect.produced.dtype, f"give fully masked rows of {value} zeros"
         ),
         explanation=(
-            f"rows that are masked altogether become NaN in the softmax {value} "
-            f"({theirs} NaN against {ours})"
+            f"rows that are masked altogether become NaN at {value} ({theirs} NaN against {ours})"
         ),
         evidence=(Evidence("NaN at the end of the segment", ours, theirs),),
         remedy="Mask with a large negative number instead of -inf, or leave one key unmasked.",

@@ -32,6 +32,8 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 def _tied(suspect: Suspect, node: NodeProto) -> Hypothesis | None:
     scores = suspect.feeds.get(node.input[0])
     if scores is None:
+        scores = suspect.trial.run(value=node.input[0])
+    if scores is None:
         return None
     axis = int(attribute(node, "axis", -1 if node.op_type == "TopK" else 0))
     ours, theirs = _at(scores, suspect.expected, axis), _at(scores, suspect.produced, axis)
@@ -72,4 +74,4 @@ def _replay(suspect: Suspect) -> Edit:
         tensor = numpy_helper.from_array(chosen)
         graph.node.insert(0, helper.make_node("Constant", [], [value], name=value, value=tensor))
 
-    return Edit("take the reference's choice among equal scores", apply, (value,))
+    return Edit("take the reference's choice among equal scores", apply, (value,), lasting=False)

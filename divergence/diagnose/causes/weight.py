@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isclose
+from operator import neg
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from divergence.diagnose.edits import set_weight
-from divergence.diagnose.reading import attribute
+from divergence.diagnose.reading import attribute, scalar_operands, scalar_settings
 from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.diagnose.weights import Expected, expected_weights, layouts
 from divergence.records import Array, Evidence
@@ -45,12 +47,56 @@ class Operand:
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare each constant operand with the parameters of the reference's segment."""
     found = compare(suspect.region)
-    turned = list(_turned(suspect.region))
-    return found if isinstance(found, str) and not turned else [*_listed(found), *turned]
+    more = [*_scalars(suspect), *_turned(suspect.region)]
+    return found if isinstance(found, str) and not more else [*_listed(found), *more]
 
 
 def _listed(found: Sequence[Hypothesis] | str) -> Sequence[Hypothesis]:
     return () if isinstance(found, str) else found
+
+
+# The ONNX operators that may stand for each arithmetic op with a number.
+ARITHMETIC = {"add": {"Add", "Sub"}, "sub": {"Add", "Sub"}, "mul": {"Mul", "Div"}}
+ARITHMETIC["div"] = ARITHMETIC["mul"]
+
+
+def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
+    """Yield the reference's number for each one that the candidate adds or multiplies by.
+
+    In a network these are as good as parameters: a wrong one is the same fault.
+    """
+    for name, op, number in scalar_settings(suspect):
+        for node in suspect.region.node(*ARITHMETIC[op]):
+            own = number if node.op_type.lower() == op else INVERSE[op](number)
+            for position, found in scalar_operands(suspect, node):
+                if not isclose(found, own, rel_tol=1e-6, abs_tol=1e-12):
+                    yield _scalar(suspect, (node, position), name, own, found)
+
+
+INVERSE: Mapping[str, Callable[[float], float]] = {
+    "add": neg,
+    "sub": neg,
+    "mul": lambda number: 1 / number if number else inf,
+    "div": lambda number: 1 / number if number else inf,
+}
+
+
+def _scalar(
+    suspect: Suspect, place: tuple[NodeProto, int], name: str, wanted: float, found: float
+) -> Hypothesis:
+    node, position = place
+    old = suspect.region.constant(node.input[position])
+    assert old is not None
+    shown = node.name or node.output[0]
+    return Hypothesis(
+        edit=set_weight(
+            node.output[0], position, np.full_like(old, wanted), f"set {shown} to {wanted:.6g}"
+        ),
+        explanation=f"{node.op_type} {shown} is by {found:.6g} instead of {wanted:.6g}",
+        evidence=(Evidence(f"number ({name}, {shown})", wanted, found),),
+        remedy=f"Export again; the number in {shown} is not the reference's.",
+        parameters={"number": [wanted, found], "initializer": node.input[position]},
+    )
 
 
 def _turned(region: Region) -> Iterator[Hypothesis]:
