@@ -392,6 +392,40 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreCut:
+    """Detections of both sides that score `threshold` and more, counted and matched.
+
+    precision, recall, f1: of the candidate against the reference; NaN where there are none.
+    """
+
+    threshold: float
+    reference: int
+    candidate: int
+    matched: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """How far the detections behind the post-processing agree.
+
+    iou: overlap from which two boxes of one class are the same. at: at the usual score; cuts: at
+    others, ascending. edges: of the bins that both counts of scores share. picture: the image
+    with the boxes of both sides as `data:image/png;base64,...`, "" where there is no image.
+    """
+
+    iou: float
+    at: ScoreCut
+    cuts: tuple[ScoreCut, ...]
+    edges: tuple[float, ...]
+    reference_scores: tuple[int, ...]
+    candidate_scores: tuple[int, ...]
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that a trace found: the fields of `report.json` (schema `divergence.report/1`)."""
 
@@ -412,4 +446,5 @@ class Report:
     environment: Mapping[str, Any]
     options: Mapping[str, Any]
     timing: Mapping[str, float]
+    detections: Detections | None = None
     schema: str = "divergence.report/1"

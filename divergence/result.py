@@ -26,8 +26,9 @@ from divergence.diagnose.judge import (
 from divergence.environment import environment
 from divergence.load.case import Case
 from divergence.options import Options
+from divergence.postprocess.apply import STAGE as BEHIND
 from divergence.postprocess.exit import Exit
-from divergence.preparation.apply import STAGE
+from divergence.preparation.apply import STAGE as BEFORE
 from divergence.records import (
     Coverage,
     Culprit,
@@ -87,6 +88,7 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
         environment=environment(),
         options=asked.describe(),
         timing=dict(seconds),
+        detections=steps.exit.detections,
     )
 
 
@@ -98,7 +100,7 @@ def _judged(
 ) -> tuple[Verdict, tuple[Culprit, ...]]:
     """Return the verdict, and the culprits where it is divergent.
 
-    What differs before the model is said first and does not speak for the model itself.
+    What differs before and behind the model does not speak for the model itself.
     """
     if steps.observed.interrupted or steps.diagnosis.interrupted:
         text = interrupted_sentence(len(steps.observed.measured), len(steps.pairing.matches))
@@ -107,19 +109,22 @@ def _judged(
         return Verdict(Status.INCONCLUSIVE, unlike_sentence(steps.pairing.unlike)), ()
     accused = tuple(_culprits(steps, pairs))
     findings = (*steps.diagnosis.findings, *steps.exit.findings)
-    inner = [pair for pair in pairs if pair.stage != STAGE]
+    inner = [pair for pair in pairs if pair.stage not in (BEFORE, BEHIND)]
     bound = FLOOR
     if asked.rtol is not None and asked.atol is not None:
         bound = tolerances(asked.rtol, asked.atol)
         answer = status(inner, outputs, (), (), by_tolerance=True)
     else:
         answer = status(inner, outputs, accused, findings, by_tolerance=False)
-    if steps.exit.differs:
+    if steps.exit.findings:
         answer = Status.DIVERGENT
     culprits = accused if answer is Status.DIVERGENT else ()
     # A culprit counts its pair among all of them.
     shown = pairs if culprits else inner
     text = sentence(answer, shown, outputs, culprits, findings, bound)
+    if steps.exit.sentence:
+        text = f"Divergent behind the model: {steps.exit.sentence} {text}"
+        answer = Status.DIVERGENT
     if steps.entrance.differs:
         text = f"{steps.entrance.sentence} {on_equal_inputs(answer, text)}"
         answer = Status.DIVERGENT
@@ -151,26 +156,28 @@ def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]
     # One boundary stands for all reference sites that hold its value.
     introduced = {m.candidate: added for m, added in steps.diagnosis.introduced.items()}
 
-    def pair(measured: Measured, site: Site | None, order: int) -> Pair:
+    def pair(measured: Measured, site: Site | None, order: int, stage: str = "") -> Pair:
         names = measured.match.reference, measured.match.candidate
         return _pair(
             measured,
             introduced.get(measured.match.candidate),
             scope=site.scope if site else "",
-            stage=stages[site.name] if site else STAGE,
+            stage=stages[site.name] if site else stage,
             order=order,
             by_tolerance=by_tolerance,
             ignored=any(is_ignored(name, asked.ignore) for name in names),
         )
 
-    before = steps.entrance.measured
+    before, behind = steps.entrance.measured, steps.exit.measured
+    last = max((site.order for site in sites.values()), default=0)
     return (
-        *(pair(measured, None, number - len(before)) for number, measured in enumerate(before)),
+        *(pair(m, None, place - len(before), BEFORE) for place, m in enumerate(before)),
         *(
             pair(measured, site, site.order)
             for measured in steps.observed.measured
             for site in [sites[measured.match.reference]]
         ),
+        *(pair(m, None, last + 1 + place, BEHIND) for place, m in enumerate(behind)),
     )
 
 

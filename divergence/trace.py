@@ -46,9 +46,11 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     from divergence.matching.pairs_file import read_pairs
     from divergence.matching.visible import visible
     from divergence.postprocess.exit import Scene, look_at_outputs
+    from divergence.postprocess.processings import read_processings
     from divergence.result import Steps, build
 
     with clock.stage("load"):
+        behind = read_processings(asked)
         case = load_case(model, onnx, inputs, asked)
     with clock.stage("inputs"):
         entrance = look_at_inputs(case)
@@ -63,9 +65,9 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
     with clock.stage("outputs"):
-        scene = Scene(reference, candidate, listed, observed, diagnosis, asked)
-        behind = look_at_outputs(scene)
-    steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis, behind)
+        scene = Scene(case, reference, candidate, listed, observed, diagnosis, asked)
+        outcome = look_at_outputs(scene, behind)
+    steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis, outcome)
     if asked.fix and diagnosis.edits:
         write_fixed(case.model.given, diagnosis.edits, asked.fix)
     report = build(steps, asked, clock.seconds)

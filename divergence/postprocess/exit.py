@@ -1,24 +1,33 @@
-"""Behind the last layer: how the final outputs differ where no segment is to blame."""
+"""Behind the last layer: how the final outputs and what is made of them differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from divergence.compare.observe import Observed
+from divergence.compare.observe import Observed, compare
 from divergence.diagnose.diagnosis import Diagnosis
+from divergence.load.case import Case
 from divergence.options import Options
+from divergence.postprocess.apply import postprocess
+from divergence.postprocess.deployed import deployed
 from divergence.postprocess.explain import Explanation, explain
+from divergence.postprocess.linking import link_outputs
+from divergence.postprocess.processings import Processings
 from divergence.postprocess.residual import SAME, residual
-from divergence.records import Array, Finding, Match, Pairing, Program
+from divergence.postprocess.separate import separated
+from divergence.postprocess.state import Outputs
+from divergence.postprocess.views import views
+from divergence.records import Array, Detections, Finding, Match, Measured, Pairing, Program
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What a trace knows when it comes to the outputs."""
 
+    case: Case = field(repr=False)
     reference: Program
     candidate: Program
     pairing: Pairing
@@ -31,31 +40,57 @@ class Scene:
 class Exit:
     """What differs behind the model.
 
-    differs: the outputs are not the same, and `findings` say how.
+    differs: the outputs, or what is made of them, are not the same; `findings` say how, and
+    `sentence` where nothing explains it. measured: the steps of the post-processing.
+    detections: how far those of both sides agree, each as it is deployed; None without any.
     """
 
     differs: bool = False
     findings: tuple[Finding, ...] = ()
+    measured: tuple[Measured, ...] = ()
+    detections: Detections | None = None
+    sentence: str = ""
 
 
-def look_at_outputs(scene: Scene) -> Exit:
-    """Explain outputs that differ though no segment that explains it is to blame."""
-    if not _may_explain(scene):
+def look_at_outputs(scene: Scene, behind: Processings) -> Exit:
+    """Explain outputs that differ though no segment is to blame, and compare the answers."""
+    observed = scene.observed
+    stopped = observed.interrupted or scene.diagnosis.interrupted
+    if stopped or scene.pairing.unlike or not observed.reference_outputs:
         return Exit()
-    told = [found for found in _explanations(scene) if found.findings]
-    return Exit(bool(told), tuple(finding for one in told for finding in one.findings))
+    raw = _explained(scene)
+    if not behind.any:
+        return _exit(raw)
+    ours, theirs = views(scene.case, *_named(scene))
+    first, second = _steps(ours, behind, "reference"), _steps(theirs, behind, "candidate")
+    separate = separated(behind, ours, theirs, raw_differs=any(e.findings for e in raw))
+    return Exit(
+        differs=separate.differs,
+        findings=separate.findings,
+        measured=tuple(
+            compare(Match(name, name, "post-processing", 1.0), first[name], second[name], None)
+            for name in first
+            if name in second
+        ),
+        detections=deployed(scene.case, behind, ours, theirs, _names(scene)),
+        sentence=separate.sentence,
+    )
 
 
-def _may_explain(scene: Scene) -> bool:
-    stopped = scene.observed.interrupted or scene.diagnosis.interrupted
+def _exit(explained: list[Explanation]) -> Exit:
+    findings = tuple(finding for one in explained for finding in one.findings)
+    return Exit(bool(findings), findings)
+
+
+def _explained(scene: Scene) -> list[Explanation]:
+    """Explain the outputs that differ where no finding blames a segment."""
     blamed = any(finding.culprit is not None for finding in scene.diagnosis.findings)
-    return not (stopped or blamed or scene.pairing.unlike) and scene.options.diagnose
-
-
-def _explanations(scene: Scene) -> Iterator[Explanation]:
-    for ours, theirs in output_pairs(scene):
-        if not _agree(ours, theirs, scene.options):
-            yield explain(ours, theirs)
+    if blamed or not scene.options.diagnose:
+        return []
+    ours, theirs = _outputs(scene)
+    links = _links(scene)
+    pairs = [(ours[i], theirs[j]) for i, j in links.items()]
+    return [explain(a, b) for a, b in pairs if not _agree(a, b, scene.options)]
 
 
 def _agree(ours: Array, theirs: Array, options: Options) -> bool:
@@ -67,34 +102,38 @@ def _agree(ours: Array, theirs: Array, options: Options) -> bool:
     return residual(ours, theirs) <= SAME
 
 
-def output_pairs(scene: Scene) -> list[tuple[Array, Array]]:
-    """Return the numbers of outputs that go together: as matched, by name, else in order."""
-    ours = _numeric(scene.observed.reference_outputs)
-    theirs = _numeric(scene.observed.candidate_outputs)
-    links = _matched(scene.reference, scene.candidate, scene.pairing.matches)
-    links |= {
-        place: scene.candidate.output_names.index(name)
-        for place, name in enumerate(scene.reference.output_names)
-        if place not in links and name in scene.candidate.output_names
-    }
-    left = [place for place in ours if place not in links]
-    free = [place for place in theirs if place not in links.values()]
-    if len(left) == len(free):
-        links |= dict(zip(left, free, strict=True))
-    return [(ours[i], theirs[j]) for i, j in sorted(links.items()) if i in ours and j in theirs]
+def _outputs(scene: Scene) -> tuple[dict[int, Array], dict[int, Array]]:
+    """Return both sides' outputs of numbers, by place."""
+    ours, theirs = (
+        {place: value for place, value in enumerate(outputs or ()) if value.dtype.kind in "biuf"}
+        for outputs in (scene.observed.reference_outputs, scene.observed.candidate_outputs)
+    )
+    return ours, theirs
 
 
-def _numeric(outputs: tuple[Array, ...] | None) -> dict[int, Array]:
-    return {n: value for n, value in enumerate(outputs or ()) if value.dtype.kind in "biuf"}
+def _links(scene: Scene) -> dict[int, int]:
+    ours, theirs = _outputs(scene)
+    return link_outputs(scene.reference, scene.candidate, scene.pairing.matches, ours, theirs)
 
 
-def _matched(reference: Program, candidate: Program, matches: tuple[Match, ...]) -> dict[int, int]:
-    """Return places of outputs whose sites are a match."""
-    places = {site: place for place, site in reversed(list(enumerate(candidate.outputs)))}
-    partner = {match.reference: match.candidate for match in matches}
-    found: dict[int, int] = {}
-    for place, site in enumerate(reference.outputs):
-        other = places.get(partner.get(site, ""))
-        if other is not None and other not in found.values():
-            found[place] = other
-    return found
+def _named(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return both sides' outputs by name, those of the candidate in the reference's order."""
+    ours, theirs = _outputs(scene)
+    first = {scene.reference.output_names[i]: value for i, value in ours.items()}
+    return first, {name: theirs[place] for place, name in _names(scene).items()}
+
+
+def _names(scene: Scene) -> dict[int, str]:
+    """Return the names of the candidate's outputs by place: the reference's, if all have one."""
+    _, theirs = _outputs(scene)
+    names = {j: scene.reference.output_names[i] for i, j in _links(scene).items()}
+    return (
+        names if set(names) == set(theirs) else {j: scene.candidate.output_names[j] for j in theirs}
+    )
+
+
+def _steps(outputs: Outputs, behind: Processings, side: str) -> Mapping[str, Array]:
+    """Return the result of every step of one side, by site name."""
+    steps: dict[str, Array] = {}
+    postprocess(outputs, behind.of(side), steps.__setitem__)
+    return steps

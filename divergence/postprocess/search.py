@@ -19,6 +19,8 @@ from divergence.records import Array
 FAMILIES: Final[tuple[ModuleType, ...]] = (layout, order, link, boxes, survivors)
 # Causes that change values, not their places.
 _VALUES = frozenset({link.CAUSE, boxes.CAUSE})
+# What two changes of one cause are, one change does.
+_ONCE = frozenset({link.CAUSE, boxes.CAUSE, order.CAUSE, order.TIES})
 # How many changes may lie between the two at once.
 DEPTH: Final = 2
 # What a chain may leave, as a share of the scale: a quantised file under a found cause.
@@ -116,7 +118,8 @@ def _extended(level: list[Chain]) -> list[Chain]:
 
 def _steps(chain: Chain) -> Iterator[Chain]:
     before = _quantiles(chain.reference, chain.candidate)
-    for family in FAMILIES:
+    done = {relation.cause for relation in chain.relations} & _ONCE
+    for family in (one for one in FAMILIES if one.CAUSE not in done):
         for relation in family.relations(chain.reference, chain.candidate):
             changed = _applied(relation, chain.reference, chain.candidate)
             if changed is None or not changed[0].size:

@@ -19,6 +19,8 @@ CAUSE = "postprocess.nms"
 # Two detections are the same where scores and corners are this near: a share of 1, of the
 # box's own sides, and of the greatest coordinate.
 _SCORE, _SIDE, _PLACE = 0.03, 0.03, 3e-3
+# By the score alone they are where it agrees this well: about what float16 leaves of it.
+_SAME_SCORE = 4e-3
 _MOST_ROWS = 5000
 # Other survivors are explained only where the sides still have something in common.
 _SHARED = 0.2
@@ -67,7 +69,7 @@ def _same_boxes(ours: Table, theirs: Table) -> Array:
 def _same_scores(ours: Table, theirs: Table) -> Array:
     """The same by score and label alone: the boxes may be in other units."""
     apart = np.abs(ours.scores[:, None] - theirs.scores[None])
-    near = apart <= 1e-3 * np.maximum(ours.scores[:, None], 1e-3)
+    near = apart <= _SAME_SCORE * ours.scores[:, None]
     other = ours.labels[:, None] != theirs.labels[None]
     return np.where(near & ~other, apart, np.inf)
 

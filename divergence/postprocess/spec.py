@@ -1,0 +1,113 @@
+"""What a user writes behind `--postprocess`: a list of steps in a file or text, or a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from divergence.errors import LoadError, SpecError, nearest
+from divergence.imports import import_callable, is_callable_text
+from divergence.postprocess.steps import STEPS, Step
+from divergence.preparation.spec import is_path
+
+_BY_WORD: dict[str, type[Step]] = {step.word: step for step in STEPS}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The steps of a post-processing, in order; none leaves the outputs as they are."""
+
+    steps: tuple[Step, ...] = ()
+
+    def document(self) -> list[dict[str, Any]]:
+        """Return the steps in the words they are written in; `parse` gives them back."""
+        return [{step.word: step.document()} for step in self.steps]
+
+
+Processing = Declared | Callable[[Any], Any]
+
+
+def resolve(source: Any) -> Processing:
+    """Return the steps or the callable that `source` stands for; None is no step.
+
+    source: `package.module:callable`, `path/file.py:callable`, a callable, a file's path, YAML or
+    JSON text, or the list of steps itself.
+
+    Raises:
+        SpecError: unreadable, an unknown step, key or value (the nearest are named), or the
+            callable cannot be imported.
+    """
+    if source is None:
+        return Declared()
+    if isinstance(source, str) and is_callable_text(source):
+        try:
+            return import_callable(source)
+        except LoadError as error:
+            raise SpecError(f"--postprocess: {error}") from error
+    if isinstance(source, Declared):
+        return source
+    return source if callable(source) else parse(source)
+
+
+def parse(source: Path | str | Sequence[Any] | Mapping[str, Any]) -> Declared:
+    """Read the steps from a file, YAML or JSON text, or the document itself.
+
+    >>> parse("[softmax, {top_k: 5}]").document()
+    [{'softmax': {'axis': -1}}, {'top_k': {'k': 5, 'axis': -1}}]
+
+    Raises:
+        SpecError: as in `resolve`.
+    """
+    if isinstance(source, Path) or (isinstance(source, str) and is_path(source)):
+        path = Path(source)
+        try:
+            return _steps(_read(_text(path), f"'{path}'"))
+        except SpecError as error:
+            raise error if str(path) in str(error) else SpecError(f"{path}: {error}") from error
+    return _steps(_read(source, "The post-processing") if isinstance(source, str) else source)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"There is no post-processing file '{path}'.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The post-processing file '{path}' cannot be read: {error}.") from error
+
+
+def _read(text: str, name: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)  # JSON is YAML
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise SpecError(f"{name} is neither YAML nor JSON: {reason}") from None
+
+
+def _steps(document: Any) -> Declared:
+    if isinstance(document, Mapping):
+        document = [{word: value} for word, value in document.items()]
+    if not isinstance(document, Sequence) or isinstance(document, str) or not document:
+        raise SpecError(
+            "A post-processing is a list of steps such as `- nms: {iou: 0.45}`, got "
+            f"{type(document).__name__} {document!r}."
+        )
+    return Declared(tuple(_step(item, place) for place, item in enumerate(document)))
+
+
+def _step(item: Any, place: int) -> Step:
+    if isinstance(item, str):
+        item = {item: None}
+    if not isinstance(item, Mapping) or len(item) != 1:
+        raise SpecError(f"Step {place + 1} is one word and its value, got {item!r}.")
+    ((word, value),) = item.items()
+    if word not in _BY_WORD:
+        raise SpecError(
+            f"There is no step '{word}'.{nearest(str(word), _BY_WORD)} "
+            f"The steps are {', '.join(_BY_WORD)}."
+        )
+    return _BY_WORD[word].parse(value)
