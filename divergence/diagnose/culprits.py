@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from divergence.diagnose.blame import blamed, clean_values
+from divergence.diagnose.segments import live
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match, Profile
 
@@ -28,11 +29,13 @@ def accuse(
 ) -> tuple[Accused, ...]:
     """Return the segments that add more than `limit` times the floor, the worst first.
 
-    One candidate value is accused once, however many reference sites hold the same value.
+    One candidate value is accused once, however many reference sites hold the same value; one
+    that no output depends on is not, for it changes nothing.
     """
+    used = live(scene.candidate)
     flagged: dict[str, tuple[Match, Introduced]] = {}
     for match, added in introduced.items():
-        if added.multiple > limit:
+        if added.multiple > limit and match.candidate in used:
             flagged.setdefault(match.candidate, (match, added))
     clean = clean_values(scene, introduced, limit)
     found = [

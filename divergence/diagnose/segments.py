@@ -53,3 +53,16 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
         sites=tuple(sorted(inner.values(), key=lambda site: site.order)),
         inputs=tuple(s.name for s in sorted(entries.values(), key=lambda site: site.order)),
     )
+
+
+def live(program: Program) -> frozenset[str]:
+    """Return the sites that an output depends on; the rest is computed for nothing."""
+    sites = index(program)
+    reached: set[str] = set()
+    stack = list(program.outputs)
+    while stack:
+        name = stack.pop()
+        if name in sites and name not in reached:
+            reached.add(name)
+            stack.extend(sites[name].inputs)
+    return frozenset(reached)

@@ -6,6 +6,7 @@ import numpy as np
 
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.diagnose.perturb import apart, other_values, outputs, replaced
+from divergence.diagnose.segments import live
 from divergence.load.values import BoundInput
 from divergence.records import Evidence, Finding, Program
 
@@ -46,14 +47,7 @@ def _effect(inquiry: Inquiry, item: BoundInput) -> float:
 
 def _unread(program: Program) -> set[str]:
     """Return the graph inputs from which no output is reached."""
-    makers = {site.name: site for site in program.sites}
-    reached: set[str] = set()
-    stack = list(program.outputs)
-    while stack:
-        name = stack.pop()
-        if name in makers and name not in reached:
-            reached.add(name)
-            stack.extend(makers[name].inputs)
+    reached = live(program)
     return {s.name for s in program.sites if s.kind == "input" and s.name not in reached}
 
 
