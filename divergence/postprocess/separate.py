@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
@@ -11,6 +11,7 @@ from divergence.errors import InputError
 from divergence.postprocess.apply import postprocess
 from divergence.postprocess.explain import Explanation, explain
 from divergence.postprocess.processings import Processings
+from divergence.postprocess.residual import SAME, residual
 from divergence.postprocess.spec import Declared
 from divergence.postprocess.state import Outputs, as_table
 from divergence.postprocess.steps import Step
@@ -69,16 +70,29 @@ def separated(
     """
     if behind.reference == behind.candidate and not raw_differs:
         return Separate()
-    right = postprocess(ours, behind.reference)
+    first: dict[str, Array] = {}
+    second: dict[str, Array] = {}
+    right = postprocess(ours, behind.reference, first.__setitem__)
     alike = _shapes(ours) == _shapes(theirs) and not raw_differs
     fed = (
         replace(theirs, values=dict(zip(theirs.values, ours.values.values(), strict=True)))
         if alike
         else theirs
     )
-    made = postprocess(fed, behind.candidate)
+    made = postprocess(fed, behind.candidate, second.__setitem__)
     found = _explained(right, made)
-    return Separate() if found.same else _told_apart(behind, found)
+    if found.same:
+        return Separate()
+    return _told_apart(behind, _where_it_begins(first, second) or found)
+
+
+def _where_it_begins(first: Mapping[str, Array], second: Mapping[str, Array]) -> Explanation | None:
+    """Return what explains the first step that differs: nothing later covers it there."""
+    for name, value in first.items():
+        if name in second and residual(value, second[name]) > SAME:
+            found = explain(value, second[name])
+            return found if found.findings else None
+    return None
 
 
 def _shapes(outputs: Outputs) -> list[tuple[int, ...]]:

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from divergence.records import (
+    Detections,
     Finding,
     Pair,
     Profile,
@@ -98,6 +99,7 @@ class Document:
     unpaired: tuple[Unpaired, ...]
     coverage: Facts
     details: tuple[Section, ...]
+    detections: Detections | None
 
 
 def build(report: Report) -> Document:
@@ -118,6 +120,7 @@ def build(report: Report) -> Document:
         unpaired=report.unpaired,
         coverage=_coverage(report),
         details=_details(report),
+        detections=report.detections,
     )
 
 

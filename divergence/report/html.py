@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from divergence.report import assets, parts, words
+from divergence.report import assets, detections, parts, words
 from divergence.report.document import Document
 from divergence.report.markup import Markup, join, tag
 from divergence.report.rows import COLUMNS
@@ -56,6 +56,7 @@ def _sections(document: Document) -> Markup:
         _ruled_out(document),
         _section("growth", "How the error grows", _growth(document)),
         _section("outputs", "Outputs", parts.outputs(outputs) if outputs else Markup()),
+        _section("detections", "Detections", detections.render(document.detections)),
         _section("pairs", f"Pairs ({len(pairs):,})", _table(pairs)),
         _section("unpaired", f"Unpaired sites ({len(unpaired):,})", _table(unpaired)),
         _section("details", "Details", tag("div.boxes", parts.details(document.details))),

@@ -23,7 +23,8 @@ def render(profile: Profile) -> Markup:
     parts = [_picture(profile, scale)] if profile.picture else []
     parts += [_along(profile, axis, errors, scale) for axis, errors in profile.along]
     if any(profile.reference_counts) or any(profile.candidate_counts):
-        parts.append(_histogram(profile))
+        counts = profile.reference_counts, profile.candidate_counts
+        parts.append(histogram("how values are spread: ", profile.edges, *counts))
     return tag("div.profile", parts)
 
 
@@ -69,10 +70,12 @@ def _along(profile: Profile, axis: int, errors: Sequence[float], scale: Axis) ->
     )
 
 
-def _histogram(profile: Profile) -> Markup:
+def histogram(
+    title: str, edges: Sequence[float], reference: Sequence[int], candidate: Sequence[int]
+) -> Markup:
     """Return both histograms over one axis; heights are shares of all, on a square-root scale."""
-    counts = (profile.reference_counts, profile.candidate_counts)
-    highest = max(max(count) / (sum(count) or 1) for count in counts)
+    counts = (reference, candidate)
+    highest = max(max(count) / (sum(count) or 1) for count in counts) or 1.0
     layers = [
         [
             _bar(place, len(count), math.sqrt(one / (sum(count) or 1) / highest))
@@ -80,10 +83,10 @@ def _histogram(profile: Profile) -> Markup:
         ]
         for count in counts
     ]
-    low, high = words.number(profile.edges[0]), words.number(profile.edges[-1])
+    low, high = words.number(edges[0]), words.number(edges[-1])
     caption = tag(
         "figcaption",
-        "how values are spread: ",
+        title,
         tag("span.key.reference", "reference"),
         tag("span.key.candidate", "candidate"),
     )
