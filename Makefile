@@ -32,10 +32,10 @@ notebooks: .venv-test/.stamp
 zoo: zoo-matching zoo-faults zoo-preparation
 
 zoo-matching: .venv-test/.stamp
-	$(PYTEST) -m zoo -s tests/matching
+	$(TEST)/python -m tests.matching.suite
 
 zoo-faults: .venv-test/.stamp
-	$(PYTEST) -m zoo -s tests/diagnose
+	$(TEST)/python -m tests.zoo.suite
 
 zoo-preparation: .venv-test/.stamp
 	$(PYTEST) -m zoo -s tests/preparation tests/postprocess

@@ -88,6 +88,8 @@ def _narrowed(inquiry: Inquiry, joined: Joined, examined: Examined) -> Examined:
     scene, accused = inquiry.scene.without(joined.wrong), examined.accused
     edits = [entry.hypothesis.edit for entry in examined.examination.explained]
     nodes = nearest(scene, accused.match.candidate, accused.nodes, edits)
+    more = [n for entry in examined.examination.explained for n in entry.hypothesis.nodes]
+    nodes = tuple(dict.fromkeys((*more, *nodes)))
     return replace(examined, accused=replace(accused, nodes=nodes))
 
 

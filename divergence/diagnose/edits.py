@@ -83,6 +83,16 @@ def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
     return Edit(action, apply, (value,))
 
 
+def rewire(value: str, operand: int, source: str, action: str) -> Edit:
+    """Let the node that makes `value` read `source` as operand number `operand`."""
+
+    def apply(graph: GraphProto) -> None:
+        producer(graph, value).input[operand] = source
+        sort_topologically(graph)
+
+    return Edit(action, apply, (value,))
+
+
 def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
     """Give the node that makes `value` its operands in another order."""
 

@@ -23,6 +23,7 @@ SURE = 0.9
 # What pairs are judged by, as the sentence names it.
 FLOOR = "the floor"
 UNKNOWN = "; no known cause explains it."
+WITHIN = frozenset({PairVerdict.IDENTICAL, PairVerdict.ROUNDING})
 # Findings that explain a difference and do not blame the candidate.
 HARMLESS = frozenset({"precision.accumulation"})
 
@@ -108,9 +109,15 @@ def sentence(
     if answer is Status.IDENTICAL:
         return f"Identical: all {len(pairs)} pairs hold the same values."
     if answer is Status.ROUNDING:
+        within = [p for p in pairs if p.verdict in WITHIN]
+        those = (
+            f"all {len(pairs)} pairs are"
+            if len(within) == len(pairs)
+            else f"the outputs and {len(within)} of {len(pairs)} pairs are"
+        )
         return (
-            f"Rounding: all {len(pairs)} pairs are within {bound}; "
-            f"the outputs differ by {worst:.2g} at most{_grown(pairs)}."
+            f"Rounding: {those} within {bound}; "
+            f"the outputs differ by {worst:.2g} at most{_grown(within)}."
         )
     if answer is Status.INCONCLUSIVE:
         return _inconclusive(pairs, outputs)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match
 
+# As many values in a row are taken for others at most.
+LONGEST = 4
+
 Added = Mapping[Match, Introduced]
 # Measures what each segment adds between these boundaries.
 Remeasure = Callable[[Sequence[Match]], Added]
@@ -31,11 +34,8 @@ def settle(scene: Scene, introduced: Added, remeasure: Remeasure, limit: float) 
     """Leave out each doubtful boundary and keep out those that make what follows right."""
     readers = _readers(scene)
     flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
-    doubtful = [
-        m
-        for m in introduced
-        if m.candidate in flagged and flagged & readers.get(m.candidate, set())
-    ]
+    names = {name for start in flagged for name in _between(start, flagged, readers)}
+    doubtful = [m for m in introduced if m.candidate in names]
     if not doubtful:
         return Settled(scene, introduced)
     without = scene.without(doubtful)
@@ -48,6 +48,24 @@ def settle(scene: Scene, introduced: Added, remeasure: Remeasure, limit: float) 
         return Settled(scene, introduced)
     kept = scene.without(wrong)
     return Settled(kept, remeasure(kept.matches), wrong)
+
+
+def _between(start: str, flagged: set[str], readers: Mapping[str, set[str]]) -> set[str]:
+    """Return `start` and the right-looking values between it and the next flagged ones.
+
+    Values that were taken for others together (a query for a key, and what is made of it) look
+    right among themselves; the first of them and what follows the last look wrong.
+    """
+    found: set[str] = set()
+    paths: list[tuple[str, ...]] = [(start,)]
+    while paths:
+        path = paths.pop()
+        for reader in readers.get(path[-1], set()) - set(path):
+            if reader in flagged:
+                found.update(path)
+            elif len(path) < LONGEST:
+                paths.append((*path, reader))
+    return found
 
 
 def _readers(scene: Scene) -> dict[str, set[str]]:

@@ -50,6 +50,10 @@ class Region:
         """Return the reference's sites of these ops (class names or ATen ops), in order."""
         return [site for site in self.reference.sites if site.op in ops]
 
+    def reads(self) -> set[str]:
+        """Return the boundaries that the segment's nodes read as data, not for their shape."""
+        return {name for node in self.nodes for name in node.input} & set(self.candidate.inputs)
+
     def modules(self) -> list[tuple[str, nn.Module]]:
         """Return the reference's modules that the segment runs through, innermost last."""
         known = self.module_by_name
@@ -82,10 +86,14 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A cause that the evidence suggests, and the edit that would undo it."""
+    """A cause that the evidence suggests, and the edit that would undo it.
+
+    nodes: those outside the segment that may be to blame instead.
+    """
 
     edit: Edit
     explanation: str
     evidence: tuple[Evidence, ...]
     remedy: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
 from divergence.matching.kinds import LOWERED, REPLACED, SAME, UNRELATED
 from divergence.matching.sides import Sides
+from divergence.matching.unblocked import is_padded
 
 Pair = tuple[int, int]
 
@@ -164,9 +165,10 @@ class Board:
 
     def _prior(self, reference: int, candidate: int) -> float:
         first, second = self.reference.nodes[reference], self.candidate.nodes[candidate]
+        shape = _by_shape(first, second, self.candidate.blocked)
         if (reference, candidate) in self.chains.same(reference, candidate):
-            return _KIND[SAME] + _by_shape(first, second)
-        return _KIND[self.sides.fit(first, second)] + _by_shape(first, second)
+            return _KIND[SAME] + shape
+        return _KIND[self.sides.fit(first, second)] + shape
 
 
 def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
@@ -186,11 +188,12 @@ def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
     return found
 
 
-def _by_shape(first: Node, second: Node) -> float:
+def _by_shape(first: Node, second: Node, blocked: bool) -> float:
     if first.shape is None or second.shape is None:
         return 0.0
     if first.size != second.size:
-        return _OTHER_SIZE
+        padded = blocked and is_padded(first.shape, second.shape)
+        return _SAME_SHAPE if padded else _OTHER_SIZE
     same = _dimensions(first) == _dimensions(second)
     return _SAME_SHAPE if same else _SAME_SIZE
 

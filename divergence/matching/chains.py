@@ -18,6 +18,7 @@ import numpy as np
 from divergence.matching.graph import Graph, Node
 from divergence.matching.kernels import Kernel, kernel_of
 from divergence.matching.parameters import Floats, load, moments, norms, rows, sampled, signature
+from divergence.matching.unblocked import DOMAIN
 from divergence.records import Weight
 
 _AFFINE = frozenset({"add", "sub", "mul", "div", "batch_norm"})
@@ -78,7 +79,9 @@ def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
     chosen = sampled(channels)
     gain, offset = np.ones(len(chosen)), np.zeros(len(chosen))
     given = [graph.program.weights[n] for n in head.weights if n != kernel.name]
-    bias = next((w for w in given if "float" in w.dtype and _is_vector(w, channels)), None)
+    padded = head.op.startswith(DOMAIN)  # blocked layout keeps whole blocks of channels
+    fits = (w for w in given if "float" in w.dtype and _is_vector(w, channels, padded))
+    bias = next(fits, None)
     if bias is not None and kernel.scaled:
         offset = offset + _vector(bias, channels)
     yield Point(head.index, head.kind, gain, offset)
@@ -133,8 +136,9 @@ def _batch_norm(node: Node, given: list[Floats], one: Floats) -> tuple[Floats, F
     return gain, shift - mean * gain
 
 
-def _is_vector(weight: Weight, channels: int) -> bool:
-    return math.prod(weight.shape) in (1, channels)
+def _is_vector(weight: Weight, channels: int, padded: bool = False) -> bool:
+    size = math.prod(weight.shape)
+    return size in (1, channels) or (padded and len(weight.shape) == 1 and size > channels)
 
 
 def _vector(weight: Weight, channels: int) -> Floats:
@@ -142,7 +146,7 @@ def _vector(weight: Weight, channels: int) -> Floats:
     values = load(weight).reshape(-1)
     return (
         values[sampled(channels)]
-        if values.size == channels
+        if values.size >= channels
         else values * np.ones(len(sampled(channels)))
     )
 

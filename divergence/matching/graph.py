@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -24,25 +24,15 @@ from divergence.matching.kinds import (
     SHAPE_OPS,
     TRANSPARENT,
     TRANSPARENT_IF_SAME_SIZE,
-    kind_of,
     normal,
 )
+from divergence.matching.steps import frozen, operator, split, steps_of
+from divergence.matching.unblocked import DOMAIN
 from divergence.records import Program, Site
 
 SHAPE = "computes a shape"
 SCALE = "computes the scale of quantised values"
 INTEGERS = "holds integers that stand for a value by a scale"
-
-# ONNX Runtime's fused nodes, as the steps before the last one that is their output's kind.
-_FUSED: Final[dict[str, tuple[str, ...]]] = {
-    "skiplayernormalization": ("add", "layer_norm"),
-    "skipsimplifiedlayernormalization": ("add", "rms_norm"),
-    "skipgroupnorm": ("add", "group_norm"),
-    "biasgelu": ("add", "gelu"),
-    "biassoftmax": ("add", "softmax"),
-    "biassplitgelu": ("add", "mul"),
-}
-_PARAMETRIC: Final = frozenset({"conv", "conv_transpose", "matmul", "rnn", "attention"})
 
 
 @dataclass(slots=True)
@@ -80,7 +70,7 @@ class Graph:
 
     nodes: by index. of: node index by site name, aliases and layout copies included.
     counts: nodes of each kind. sites: the program's sites by name. beside: sites that hold no
-    content, with the reason.
+    content, with the reason. blocked: ONNX Runtime put convolutions into blocked layout.
     """
 
     def __init__(self, program: Program) -> None:
@@ -98,6 +88,7 @@ class Graph:
         for node in self.nodes:
             for operand in dict.fromkeys(node.operands):
                 self.nodes[operand].consumers.append(node.index)
+        self.blocked = any(site.op.startswith(DOMAIN) for site in program.sites)
         self.counts = Counter(node.kind for node in self.nodes)
         self.outputs = tuple(self.of[name] for name in program.outputs if name in self.of)
 
@@ -132,7 +123,7 @@ class Graph:
 
         The ops inside it that nothing else reads: its own inputs where it has none.
         """
-        label, part = _split(site.name)
+        label, part = split(site.name)
         if site.kind == "op" and "::" in label and site.name not in self._read:
             self._inner.setdefault((label.split("::")[0], part), []).append(site.name)
         if site.kind != "module":
@@ -163,11 +154,11 @@ class Graph:
     def _compute(self, site: Site, operands: tuple[int, ...]) -> None:
         op, weights = operator(site), self._weights(site)
         part = self._part(site)
-        key = (normal(op), operands, weights, _frozen(site.attributes), part)
+        key = (normal(op), operands, weights, frozen(site.attributes), part)
         if operands and normal(op) not in RANDOM and key in self._known:
             self._join(site, self._known[key])  # computed twice: one content
             return
-        steps = _steps(site, len(operands))
+        steps = steps_of(site, len(operands))
         for kind in steps[:-1]:
             operands = (self._append(site, kind, operands, weights),)
             weights = ()
@@ -253,53 +244,3 @@ class Graph:
         if math.prod(values.shape) != 1 or "int" not in values.dtype:
             return 0.0
         return float(values.load().reshape(-1)[0])
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Return a site's name without the number of the tensor, and that number.
-
-    >>> _split("lstm[1]"), _split("lstm")
-    (('lstm', '[1]'), ('lstm', ''))
-    """
-    label, bracket, number = name.rpartition("[")
-    return (label, bracket + number) if bracket and name.endswith("]") else (name, "")
-
-
-def operator(site: Site) -> str:
-    """Return the operator that made a site's value; a leaf module names its last ATen op.
-
-    >>> operator(Site("fc", "module", "Linear", "fc", 0, attributes={"aten": "addmm"}))
-    'addmm'
-    """
-    aten = site.attributes.get("aten")
-    return aten if isinstance(aten, str) else site.op
-
-
-def _steps(site: Site, operands: int) -> tuple[str, ...]:
-    """Return the kinds of the steps that a node takes, the one that is its output last."""
-    name, kind = normal(operator(site)), kind_of(operator(site))
-    if site.kind == "input":
-        return ("input",)
-    if name == "quantizelinear":
-        return ("relu",)
-    steps = _FUSED.get(name, (kind,))
-    if name.startswith("skip") and operands < 2:
-        steps = steps[1:]
-    if kind in _PARAMETRIC - {"rnn", "attention"}:
-        if kind == "conv" and operands > 1 and site.kind == "node":
-            steps += ("add",)
-        activation = site.attributes.get("activation")
-        if isinstance(activation, str) and activation:
-            steps += (kind_of(activation),)
-    if kind == "conv" and site.attributes.get("transposed"):
-        steps = ("conv_transpose",)
-    return steps
-
-
-def _frozen(attributes: Any) -> str:
-    plain = (
-        (key, value)
-        for key, value in attributes.items()
-        if isinstance(value, int | float | str | tuple) and not key.startswith("pkg.torch")
-    )
-    return repr(sorted(plain))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from divergence.matching.graph import Graph, Node
 from divergence.matching.kinds import normal
 from divergence.matching.parameters import Floats
+from divergence.matching.unblocked import DOMAIN, unblocked
 from divergence.records import Array, Weight
 
 HEADS: Final = frozenset({"conv", "conv_transpose", "matmul"})
@@ -48,6 +50,9 @@ def kernel_of(graph: Graph, node: Node) -> Kernel | None:
     for position, weight in enumerate(given):
         if len(weight.shape) < 2 or math.prod(weight.shape) == 0:
             continue
+        if node.op.startswith(DOMAIN) and len(weight.shape) == 4:
+            plain = unblocked(weight.load(), int(node.attributes.get("group", 1)))
+            return Kernel(weight.name, plain.shape, 0, True, partial(np.asarray, plain))
         axis = _axis(node, weight.shape)
         if "float" in weight.dtype:
             return Kernel(weight.name, weight.shape, axis, True, weight.load)

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from divergence.matching.graph import operator
 from divergence.matching.kinds import normal
+from divergence.matching.steps import operator
 from divergence.records import Site, Weight
 
 Positions = NDArray[np.int64]

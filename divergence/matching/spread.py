@@ -9,6 +9,7 @@ from divergence.matching.board import Board
 from divergence.matching.certainty import confidence
 from divergence.matching.reasons import alone, paired_by
 from divergence.matching.relations import Relations
+from divergence.matching.unblocked import is_padded
 from divergence.records import Alignment, Match, Pairing, Site
 
 # How much of a pair's confidence is left where the layout is less than certain.
@@ -73,6 +74,9 @@ class _Spread:
             way = self.relations.between(site.name, name)
             if way is not None:
                 return name, way, _EXACT if self._is_sure(site) else _BY_SHAPE
+        padded = [n for n in seen if is_padded(site.shape, self.right.sites[n].shape)]
+        if padded and self.right.blocked and site.shape is not None:
+            return padded[0], Alignment(unblock=site.shape[1]), _EXACT
         if len(same) == 1 or (same and is_first):
             return same[0], None, _BY_SHAPE
         return (seen[0], None, _GUESSED) if is_first and self._shapes_differ(site, seen) else None

@@ -175,10 +175,17 @@ def overflow() -> Special:
     torch.manual_seed(0)
     x = torch.randn(4, 16)
     model = calibrate(Large(), x)
-    file = to_half(export(model, (x,)))
-    node = [n for n in file.graph.node if n.op_type == "Mul"][1]
-    planted = Planted(("precision.overflow",), (node.name,), undoable=False)
-    return Special(model, file, x, planted)
+    file = export(model, (x,))
+    graph = _graph(file)
+    square = next(n for n in graph.of("Mul") if n.input[0] == n.input[1])
+    name = square.output[0]
+    for node, kind in (("half", TensorProto.FLOAT16), ("float", TensorProto.FLOAT)):
+        cast = graph.insert_behind(name, "Cast")
+        graph.set(cast, to=kind)
+        cast.name = f"planted_{node}"
+    return Special(
+        model, file, x, Planted(("precision.overflow",), ("planted_half", "planted_float"))
+    )
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -46,7 +46,7 @@ def _count(suspect: Suspect, *op_types: str) -> int:
 
 def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
     """A boundary value that the reference's segment reads and the candidate's does not."""
-    read = set(suspect.region.candidate.inputs)
+    read = suspect.region.reads()
     for name in suspect.region.reference.inputs:
         partner = suspect.region.partners.get(name)
         if partner is None or partner in read or partner not in suspect.feeds:

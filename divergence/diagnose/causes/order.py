@@ -6,24 +6,65 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from divergence.diagnose.edits import Edit, reorder_inputs, swap_outputs
+from divergence.diagnose.edits import Edit, reorder_inputs, rewire, swap_outputs
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import GraphProto, NodeProto
 
 CAUSE = "structure.order"
 
 ORDERED = frozenset({"Concat", "Div", "MatMul", "Mod", "Pow", "Sub", "Where"})
 # All orders of up to this many operands are tried: 4! - 1 = 23 runs of the segment.
 MOST_PERMUTED = 4
+# Steps from a slice back to what it was cut from: a squeeze, a cast, the split.
+FAR = 3
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Put the operands of each node, and the slices of each split, into another order."""
-    hypotheses = [h for node in suspect.region.nodes for h in (*_operands(node), *_slices(node))]
+    """Read what the reference reads; put operands and slices of a split into another order."""
+    hypotheses = list(_rewired(suspect))
+    hypotheses += [h for n in suspect.region.nodes for h in (*_operands(n), *_slices(n))]
     return hypotheses or "no node of the segment depends on the order of its operands"
+
+
+def _rewired(suspect: Suspect) -> Iterator[Hypothesis]:
+    """Yield a change for each value that is read in the place of one that the reference reads."""
+    region = suspect.region
+    wanted = {region.partners.get(name, "") for name in region.reference.inputs} & set(
+        suspect.feeds
+    )
+    read = region.reads()
+    for node in region.nodes:
+        for operand, found in enumerate(node.input):
+            for want in sorted(wanted - read if found in read - wanted else ()):
+                if suspect.feeds[want].shape != suspect.feeds[found].shape:
+                    continue
+                name = node.name or node.output[0]
+                yield Hypothesis(
+                    edit=rewire(node.output[0], operand, want, f"let {name} read {want}"),
+                    explanation=f"{name} reads {found} where the reference reads {want}",
+                    evidence=(Evidence(f"operand {operand} of {name}", want, found),),
+                    remedy="Export again; slices or operands are not in the reference's order.",
+                    nodes=_common_source(suspect.trial.model.graph, found, want),
+                )
+
+
+def _common_source(graph: GraphProto, first: str, second: str) -> tuple[str, ...]:
+    """Return the node that gives both values, and what they go through behind it."""
+    makers = {output: node for node in graph.node for output in node.output}
+    paths: list[list[str]] = []
+    for start in (first, second):
+        name, path = start, list[str]()
+        while name in makers and len(path) < FAR:
+            path.append(makers[name].name)
+            name = next(iter(makers[name].input), "")
+        paths.append(path)
+    common = next((node for node in paths[0] if node in paths[1]), None)
+    if common is None:
+        return ()
+    return tuple(dict.fromkeys(n for path in paths for n in path[path.index(common) :: -1]))
 
 
 def _operands(node: NodeProto) -> Iterator[Hypothesis]:

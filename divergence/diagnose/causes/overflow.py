@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from divergence.diagnose.causes.reduced import narrow, widened
+from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Conclusion, Inquiry
-from divergence.records import Evidence, Finding, Measured
+from divergence.records import Array, Evidence, Finding, Measured, Proof
 
 CAUSE = "precision.overflow"
 
@@ -18,11 +20,12 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     if not bad:
         return "both sides are finite at the same places"
     first = bad[0]
-    site = first.match.reference
-    magnitude = _magnitude(inquiry, site)
+    reached = _magnitudes(inquiry, first)
+    site, magnitude = max(reached.items(), key=lambda entry: entry[1], default=("", 0.0))
     if not _is_half(inquiry, first) or magnitude <= HALF_MAXIMUM:
         return f"the reference reaches {magnitude:.3g} at most where the candidate is not finite"
-    answers = frozenset(range(len(inquiry.accused)))
+    edits = _widened(inquiry)
+    proof = _proof(inquiry, edits)
     return Conclusion(
         Finding(
             cause=CAUSE,
@@ -35,17 +38,41 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
             evidence=(Evidence(f"greatest magnitude at {site}", magnitude, float("inf")),),
             remedy=f"Keep {site} in float32 (or bfloat16), or scale it down before it.",
             parameters={"maximum": HALF_MAXIMUM, "reached": magnitude},
+            proof=proof,
         ),
-        answers=answers,
+        edits if proof else (),
+        answers=frozenset(range(len(inquiry.accused))),
     )
 
 
-def _magnitude(inquiry: Inquiry, site: str) -> float:
-    value = inquiry.means.collect({site}).get(site)
-    if value is None or not value.size:
+def _magnitudes(inquiry: Inquiry, measured: Measured) -> dict[str, float]:
+    """Return the greatest finite magnitude at each of the reference's sites that lead here."""
+    segment = inquiry.scene.reference_segment(measured.match.reference)
+    names = {*segment.inputs, *(site.name for site in segment.sites)}
+    return {name: _magnitude(value) for name, value in inquiry.means.collect(names).items()}
+
+
+def _magnitude(value: Array) -> float:
+    if value.dtype.kind not in "fV" or not value.size:
         return 0.0
     finite = np.abs(value.astype(np.float64))
     return float(finite[np.isfinite(finite)].max(initial=0.0))
+
+
+def _widened(inquiry: Inquiry) -> tuple[Edit, ...]:
+    """Return what keeps the accused segments in float32, where casts alone make them float16."""
+    names = {name for accused in inquiry.accused for name in accused.nodes}
+    casts = [n for n in inquiry.scene.model.graph.node if n.name in names and narrow(n)]
+    return tuple(widened(node) for node in casts)
+
+
+def _proof(inquiry: Inquiry, edits: tuple[Edit, ...]) -> Proof | None:
+    if not edits:
+        return None
+    before, after = inquiry.means.bench.error(), inquiry.means.bench.error(edits)
+    if before is None or after is None or not after < before:
+        return None
+    return Proof("; ".join(edit.action for edit in edits), before, after)
 
 
 def _is_half(inquiry: Inquiry, measured: Measured) -> bool:

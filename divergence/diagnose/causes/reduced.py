@@ -18,13 +18,13 @@ CAUSE = "precision.reduced"
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Drop the casts to a narrower type, and every quantisation with its dequantisation."""
-    casts = [node for node in suspect.region.node("Cast") if _narrow(node)]
+    casts = [node for node in suspect.region.node("Cast") if narrow(node)]
     pairs = _quantised(suspect)
     if not casts and not pairs:
         return "no node of the segment reduces the precision"
-    edits = [_widened(node) for node in casts]
+    edits = [widened(node) for node in casts]
     edits += [_unquantised(dequantise, source) for dequantise, source in pairs]
-    kinds = sorted({_narrow(node) for node in casts} | ({"int8"} if pairs else set()))
+    kinds = sorted({narrow(node) for node in casts} | ({"int8"} if pairs else set()))
     names = [node.name or node.output[0] for node in casts]
     names += [node.name or node.output[0] for node, _ in pairs]
     return [
@@ -38,7 +38,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     ]
 
 
-def _narrow(node: NodeProto) -> str:
+def narrow(node: NodeProto) -> str:
     """Return the narrow type that a Cast goes to, "" for any other."""
     from onnx import TensorProto
 
@@ -46,10 +46,13 @@ def _narrow(node: NodeProto) -> str:
     return narrow.get(attribute(node, "to", 0), "")
 
 
-def _widened(node: NodeProto) -> Edit:
+def widened(node: NodeProto) -> Edit:
+    """Return what makes a Cast go to float32."""
     from onnx import TensorProto
 
-    return set_attributes(node.output[0], {"to": TensorProto.FLOAT}, "cast to float32")
+    return set_attributes(
+        node.output[0], {"to": TensorProto.FLOAT}, f"keep {node.name or node.output[0]} in float32"
+    )
 
 
 def _quantised(suspect: Suspect) -> list[tuple[NodeProto, str]]:

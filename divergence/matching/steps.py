@@ -1,0 +1,71 @@
+"""What a site says of itself: its operator, the steps that it takes, which result it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from divergence.matching.kinds import kind_of, normal
+from divergence.records import Site
+
+# ONNX Runtime's fused nodes, as the steps before the last one that is their output's kind.
+_FUSED: Final[dict[str, tuple[str, ...]]] = {
+    "skiplayernormalization": ("add", "layer_norm"),
+    "skipsimplifiedlayernormalization": ("add", "rms_norm"),
+    "skipgroupnorm": ("add", "group_norm"),
+    "biasgelu": ("add", "gelu"),
+    "biassoftmax": ("add", "softmax"),
+    "biassplitgelu": ("add", "mul"),
+}
+_PARAMETRIC: Final = frozenset({"conv", "conv_transpose", "matmul", "rnn", "attention"})
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return a site's name without the number of the tensor, and that number.
+
+    >>> split("lstm[1]"), split("lstm")
+    (('lstm', '[1]'), ('lstm', ''))
+    """
+    label, bracket, number = name.rpartition("[")
+    return (label, bracket + number) if bracket and name.endswith("]") else (name, "")
+
+
+def operator(site: Site) -> str:
+    """Return the operator that made a site's value; a leaf module names its last ATen op.
+
+    >>> operator(Site("fc", "module", "Linear", "fc", 0, attributes={"aten": "addmm"}))
+    'addmm'
+    """
+    aten = site.attributes.get("aten")
+    return aten if isinstance(aten, str) else site.op
+
+
+def steps_of(site: Site, operands: int) -> tuple[str, ...]:
+    """Return the kinds of the steps that a node takes, the one that is its output last."""
+    name, kind = normal(operator(site)), kind_of(operator(site))
+    if site.kind == "input":
+        return ("input",)
+    if name == "quantizelinear":
+        return ("relu",)
+    steps = _FUSED.get(name, (kind,))
+    if name.startswith("skip") and operands < 2:
+        steps = steps[1:]
+    if kind in _PARAMETRIC - {"rnn", "attention"}:
+        if kind == "conv" and operands > 1 and site.kind == "node":
+            steps += ("add",)
+        activation = site.attributes.get("activation")
+        if isinstance(activation, str) and activation:
+            steps += (kind_of(activation),)
+    if kind == "conv" and site.attributes.get("transposed"):
+        steps = ("conv_transpose",)
+    return steps
+
+
+def frozen(attributes: Mapping[str, Any]) -> str:
+    """Return what says whether two operators were given the same, besides values."""
+    plain = (
+        (key, value)
+        for key, value in attributes.items()
+        if isinstance(value, int | float | str | tuple) and not key.startswith("pkg.torch")
+    )
+    return repr(sorted(plain))

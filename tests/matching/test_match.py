@@ -1,0 +1,169 @@
+"""What is paired with what, on programs small enough to read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from divergence.matching import match
+from divergence.records import Match, Pairing, Program
+from tests.matching.programs import Sketch
+
+RANDOM = np.random.default_rng(0)
+KERNELS = [RANDOM.normal(size=(8, 8, 3, 3)).astype("float32") for _ in range(4)]
+IMAGE = (1, 8, 6, 6)
+
+
+def torch_net(norm: bool = True, activation: str = "relu") -> Program:
+    """conv, batch norm, activation, four times; the last without activation."""
+    sketch = Sketch("op")
+    value = sketch.input("x", IMAGE)
+    for i, kernel in enumerate(KERNELS):
+        value = sketch.op(
+            f"conv{i}", "convolution", IMAGE, [value], [sketch.weight(f"w{i}", kernel)]
+        )
+        if norm:
+            value = sketch.op(f"bn{i}", "batch_norm", IMAGE, [value], norm_weights(sketch, i))
+        if i < 3:
+            value = sketch.op(f"act{i}", activation, IMAGE, [value])
+    return sketch.program(value)
+
+
+def statistics(i: int) -> list[np.ndarray]:
+    given = np.random.default_rng(100 + i)
+    scale, shift, mean = given.normal(1, 0.3, 8), given.normal(size=8), given.normal(size=8)
+    return [np.abs(scale) + 0.2, shift, mean, given.uniform(0.5, 2, 8)]
+
+
+def norm_weights(sketch: Sketch, i: int) -> list[str]:
+    return [sketch.weight(f"bn{i}.{n}", v.astype("float32")) for n, v in enumerate(statistics(i))]
+
+
+def folded(i: int) -> tuple[np.ndarray, np.ndarray]:
+    scale, shift, mean, variance = statistics(i)
+    gain = scale / np.sqrt(variance + 1e-5)
+    return (KERNELS[i] * gain[:, None, None, None]).astype("float32"), shift - mean * gain
+
+
+def onnx_net(fold: bool = True, drop: str = "", order: tuple[int, ...] = (0, 1, 2, 3)) -> Program:
+    """The file of `torch_net`; `drop` names a value whose node is missing."""
+    sketch = Sketch("node")
+    value = sketch.input("in", IMAGE)
+    for i in order:
+        kernel, bias = folded(i) if fold else (KERNELS[i], None)
+        weights = [sketch.weight(f"k{i}", kernel)]
+        weights += [sketch.weight(f"b{i}", bias.astype("float32"))] if bias is not None else []
+        value = sketch.op(f"c{i}", "Conv", IMAGE, [value], weights)
+        if not fold and drop != f"n{i}":
+            value = sketch.op(
+                f"n{i}", "BatchNormalization", IMAGE, [value], norm_weights(sketch, i)
+            )
+        if i < 3 and drop != f"r{i}":
+            value = sketch.op(f"r{i}", "Relu", IMAGE, [value])
+    return sketch.program(value)
+
+
+def pairs(pairing: Pairing) -> dict[str, str]:
+    return {m.reference: m.candidate for m in pairing.matches}
+
+
+def test_a_folded_batch_norm_is_the_value_of_the_convolution():
+    found = match(torch_net(), onnx_net())
+    assert pairs(found)["bn1"] == "c1"
+    assert "conv1" not in pairs(found)
+    reason = next(u.reason for u in found.unpaired if u.site == "conv1")
+    assert reason == "a step towards 'c1', which the other side makes in one"
+
+
+def test_an_unfolded_batch_norm_stands_opposite_its_own():
+    found = pairs(match(torch_net(), onnx_net(fold=False)))
+    assert (found["conv1"], found["bn1"]) == ("c1", "n1")
+
+
+def test_a_missing_batch_norm_is_not_taken_for_a_folded_one():
+    found = pairs(match(torch_net(), onnx_net(fold=False, drop="n1")))
+    assert found["conv1"] == "c1"
+    assert "bn1" not in found
+    assert found["act1"] == "r1"
+
+
+def test_a_missing_activation_does_not_shift_what_follows():
+    found = pairs(match(torch_net(), onnx_net(drop="r1")))
+    assert "act1" not in found
+    assert found["bn1"] == "c1"
+    assert (found["bn2"], found["act2"], found["bn3"]) == ("c2", "r2", "c3")
+
+
+def test_another_activation_stands_in_the_place_of_the_right_one():
+    found = pairs(match(torch_net(activation="gelu"), onnx_net()))
+    assert (found["act0"], found["act1"]) == ("r0", "r1")
+
+
+def test_every_site_is_paired_or_has_a_reason():
+    reference, candidate = torch_net(), onnx_net()
+    found = match(reference, candidate)
+    alone = {(u.side, u.site) for u in found.unpaired}
+    for site in reference.sites:
+        assert (site.name in pairs(found)) != (("reference", site.name) in alone)
+    for site in candidate.sites:
+        assert (site.name in pairs(found).values()) != (("candidate", site.name) in alone)
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.4])
+def test_changed_weights_are_found_again(noise):
+    kept = KERNELS[0]
+    KERNELS[0] = kept + noise * RANDOM.normal(size=kept.shape).astype("float32")
+    try:
+        reference = torch_net()
+    finally:
+        KERNELS[0] = kept
+    assert pairs(match(reference, onnx_net()))["bn0"] == "c0"
+
+
+def test_another_checkpoint_is_the_same_network():
+    other = Sketch("node")
+    value = other.input("in", IMAGE)
+    for i in range(4):
+        kernel = np.random.default_rng(50 + i).normal(size=(8, 8, 3, 3)).astype("float32")
+        value = other.op(f"c{i}", "Conv", IMAGE, [value], [other.weight(f"k{i}", kernel)])
+        value = other.op(f"r{i}", "Relu", IMAGE, [value]) if i < 3 else value
+    found = match(torch_net(norm=False), other.program(value))
+    assert found.unlike == ()
+    assert pairs(found)["conv2"] == "c2"
+
+
+def test_another_architecture_ends_without_pairs_and_with_evidence():
+    other = Sketch("node")
+    value = other.input("in", IMAGE)
+    for i in range(12):
+        kernel = np.random.default_rng(i).normal(size=(16, 8 if i == 0 else 16, 1, 1))
+        weight = other.weight(f"k{i}", kernel.astype("float32"))
+        value = other.op(f"c{i}", "Conv", (1, 16, 6, 6), [value], [weight])
+    found = match(torch_net(), other.program(value))
+    assert found.matches == ()
+    assert found.unlike[0].name == "layers with weights"
+    assert (found.unlike[0].reference, found.unlike[0].candidate) == (4, 12)
+    assert "does not look like the same network" in found.unpaired[0].reason
+
+
+def test_a_pair_given_by_hand_stands():
+    given = Match("conv1", "r0", "by hand", 1.0)
+    found = match(torch_net(), onnx_net(), fixed=[given])
+    assert pairs(found)["conv1"] == "r0"
+
+
+def test_a_model_of_constants_only_gives_nothing_to_pair():
+    empty = Program((), {}, (), ())
+    assert match(empty, empty) == Pairing((), ())
+
+
+def test_ten_thousand_nodes_in_a_row_do_not_overflow_the_stack():
+    def row(kind: str, op: str) -> Program:
+        sketch = Sketch(kind)
+        value = sketch.input("x", (1, 4))
+        for i in range(1500):
+            value = sketch.op(f"{kind}{i}", op, (1, 4), [value])
+        return sketch.program(value)
+
+    found = match(row("op", "sin"), row("node", "Sin"))
+    assert pairs(found)["op700"] == "node700"
