@@ -83,11 +83,20 @@ def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
     return Edit(action, apply, (value,))
 
 
-def rewire(value: str, operand: int, source: str, action: str) -> Edit:
-    """Let the node that makes `value` read `source` as operand number `operand`."""
+def rewire(
+    value: str, operand: int, source: str, action: str, shape: Sequence[int] | None = None
+) -> Edit:
+    """Let the node that makes `value` read `source` as operand `operand`, reshaped if asked."""
 
     def apply(graph: GraphProto) -> None:
-        producer(graph, value).input[operand] = source
+        from onnx import helper
+
+        node, read = producer(graph, value), source
+        if shape is not None:
+            read = fresh_name(graph, f"{source}.reshaped")
+            sizes = add_weight(graph, f"{source}.shape", np.asarray(shape, np.int64))
+            graph.node.append(helper.make_node("Reshape", [source, sizes], [read], name=read))
+        node.input[operand] = read
         sort_topologically(graph)
 
     return Edit(action, apply, (value,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -31,40 +31,49 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 
 def _rewired(suspect: Suspect) -> Iterator[Hypothesis]:
     """Yield a change for each value that is read in the place of one that the reference reads."""
-    region = suspect.region
-    wanted = {region.partners.get(name, "") for name in region.reference.inputs} & set(
-        suspect.feeds
-    )
+    region, feeds = suspect.region, suspect.feeds
+    wanted = {region.partners.get(name, "") for name in region.reference.inputs} & set(feeds)
     read = region.reads()
     for node in region.nodes:
         for operand, found in enumerate(node.input):
-            for want in sorted(wanted - read if found in read - wanted else ()):
-                if suspect.feeds[want].shape != suspect.feeds[found].shape:
-                    continue
-                name = node.name or node.output[0]
-                yield Hypothesis(
-                    edit=rewire(node.output[0], operand, want, f"let {name} read {want}"),
-                    explanation=f"{name} reads {found} where the reference reads {want}",
-                    evidence=(Evidence(f"operand {operand} of {name}", want, found),),
-                    remedy="Export again; slices or operands are not in the reference's order.",
-                    nodes=_common_source(suspect.trial.model.graph, found, want),
-                )
+            if found not in read or found in wanted:
+                continue
+            for want in sorted(wanted - read):
+                if feeds[want].size == feeds[found].size:
+                    yield _wired(suspect, (node, operand), want)
+
+
+def _wired(suspect: Suspect, place: tuple[NodeProto, int], want: str) -> Hypothesis:
+    node, operand = place
+    found, name = node.input[operand], node.name or node.output[0]
+    shape = suspect.feeds[found].shape
+    reshaped = shape if suspect.feeds[want].shape != shape else None
+    return Hypothesis(
+        edit=rewire(node.output[0], operand, want, f"let {name} read {want}", reshaped),
+        explanation=f"{name} reads {found} where the reference reads {want}",
+        evidence=(Evidence(f"operand {operand} of {name}", want, found),),
+        remedy="Export again; slices or operands are not in the reference's order.",
+        nodes=_common_source(suspect.trial.model.graph, found, want),
+    )
 
 
 def _common_source(graph: GraphProto, first: str, second: str) -> tuple[str, ...]:
     """Return the node that gives both values, and what they go through behind it."""
     makers = {output: node for node in graph.node for output in node.output}
-    paths: list[list[str]] = []
-    for start in (first, second):
-        name, path = start, list[str]()
-        while name in makers and len(path) < FAR:
-            path.append(makers[name].name)
-            name = next(iter(makers[name].input), "")
-        paths.append(path)
+    paths = [_path(makers, first), _path(makers, second)]
     common = next((node for node in paths[0] if node in paths[1]), None)
     if common is None:
         return ()
     return tuple(dict.fromkeys(n for path in paths for n in path[path.index(common) :: -1]))
+
+
+def _path(makers: Mapping[str, NodeProto], name: str) -> list[str]:
+    """Return the nodes behind a value along first operands, the nearest first."""
+    path: list[str] = []
+    while name in makers and len(path) < FAR:
+        path.append(makers[name].name)
+        name = next(iter(makers[name].input), "")
+    return path
 
 
 def _operands(node: NodeProto) -> Iterator[Hypothesis]:
