@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 from divergence.trace import trace
 
 if TYPE_CHECKING:
+    from divergence.batch.many import trace_many
     from divergence.postprocess.explain import explain_outputs
     from divergence.preparation.explain import explain_inputs
     from divergence.report import Report
 
-__all__ = ["Report", "explain_inputs", "explain_outputs", "trace"]
+__all__ = ["Report", "explain_inputs", "explain_outputs", "trace", "trace_many"]
 
 # Where each name lives that would load numpy or more: imported when it is asked for.
 _LAZY = {
     "Report": "divergence.report",
     "explain_inputs": "divergence.preparation.explain",
     "explain_outputs": "divergence.postprocess.explain",
+    "trace_many": "divergence.batch.many",
 }
 
 

@@ -43,6 +43,10 @@ class Interrupted(KeyboardInterrupt):
         self.report = report
 
 
+class SetInterrupted(KeyboardInterrupt):
+    """A run over many inputs was interrupted; the message says what is kept, and where."""
+
+
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """Return ` Did you mean a, b or c?`, or "" where nothing is near.
 

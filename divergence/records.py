@@ -426,6 +426,46 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
+class InputSet:
+    """How far both sides agree over many inputs; None where a figure has no meaning.
+
+    inputs: how many were given; compared: of how many both sides' outputs were compared.
+    unread: those that cannot be read or fail, with the reason. worst: the one that is traced.
+    top1, top5: shares of 1: the same best class; classes in common among the five best.
+    precision, recall, f1: of all candidate's detections against the reference's, at the usual
+    score. psnr_db, ssim: means over output pictures; psnr_db_least: the least.
+    labelled: inputs with a label; accuracies: shares of those that each side has right.
+    greatest_difference: of the worst, as a share of the outputs' scale. max_abs: of all.
+    """
+
+    inputs: int
+    compared: int
+    unread: tuple[Unread, ...]
+    worst: str
+    greatest_difference: float
+    max_abs: float
+    top1: float | None = None
+    top5: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    psnr_db: float | None = None
+    psnr_db_least: float | None = None
+    ssim: float | None = None
+    labelled: int = 0
+    reference_accuracy: float | None = None
+    candidate_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An input that was not compared, and why."""
+
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that a trace found: the fields of `report.json` (schema `divergence.report/1`)."""
 
@@ -447,4 +487,5 @@ class Report:
     options: Mapping[str, Any]
     timing: Mapping[str, float]
     detections: Detections | None = None
+    input_set: InputSet | None = None
     schema: str = "divergence.report/1"

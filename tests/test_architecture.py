@@ -26,6 +26,7 @@ FLOW = (
     ("report",),
     ("result",),
     ("trace",),
+    ("batch",),
     ("__init__", "demo"),
     ("cli", "__main__"),
 )

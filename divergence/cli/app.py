@@ -14,7 +14,7 @@ from typing import NoReturn
 from divergence.cli import check, demo, inputs, inspect, outputs, report, stamp, trace
 from divergence.cli.codes import INTERRUPTED, WRONG
 from divergence.cli.console import complain, reader_may_leave
-from divergence.errors import DivergenceError, OptionError, nearest
+from divergence.errors import DivergenceError, OptionError, SetInterrupted, nearest
 
 # In the order of the help.
 COMMANDS: tuple[ModuleType, ...] = (trace, check, report, inspect, inputs, outputs, stamp, demo)
@@ -53,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # of the libraries beneath: nothing a user can act on
     try:
         return _run(words)
-    except KeyboardInterrupt:
-        complain("interrupted before anything was measured; nothing was written.")
+    except KeyboardInterrupt as stopped:
+        told = str(stopped) if isinstance(stopped, SetInterrupted) else ""
+        complain(told or "interrupted before anything was measured; nothing was written.")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the boundary: no traceback reaches a user
         if debug:

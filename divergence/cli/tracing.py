@@ -12,7 +12,9 @@ from divergence.errors import Interrupted
 if TYPE_CHECKING:
     from divergence.report import Report
 
-NOT_OPTIONS = frozenset({"run", "prog", "options", "debug", "model", "onnx", "inputs"})
+# What the command line takes and a trace of one input does not.
+OF_SETS = ("labels", "executor", "jobs")
+NOT_OPTIONS = frozenset({"run", "prog", "options", "debug", "model", "onnx", "inputs", *OF_SETS})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,18 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_what(parser)
     _add_preparation(parser)
     _add_running(parser)
+    _add_many(parser)
     _add_judging(parser)
 
 
 def run(arguments: argparse.Namespace) -> tuple[Report, bool]:
     """Trace; return the report, and whether the run was interrupted.
 
+    Of many inputs the report is that of the worst, with the set's agreement.
+
     Raises:
         DivergenceError: an input or the call is wrong.
         KeyboardInterrupt: interrupted before anything was measured.
     """
+    from divergence.cli import many
     from divergence.trace import trace
 
+    if many.are_many(arguments):
+        return many.run(arguments, given(arguments)), False
     with shown_progress(quiet=bool(arguments.quiet)) as progress:
         try:
             report = trace(
@@ -66,7 +74,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         nargs="+",
         help="an image, .npy, .npz, .pt file of tensors, or random:1x3x224x224; NAME=INPUT each "
-        "where there are several",
+        "where the model takes several. Many inputs: a folder, a glob, @LIST, or several files",
     )
     group = parser.add_argument_group("what is traced")
     group.add_argument("--factory", metavar="F", help="callable that returns the nn.Module")
@@ -125,6 +133,18 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fix", metavar="FILE", help="write the candidate with all proved changes undone"
     )
+
+
+def _add_many(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(**dict.fromkeys(OF_SETS))  # `demo` shares what reads them
+    group = parser.add_argument_group(
+        "many inputs",
+        "outputs are compared for each, and the worst is traced; run again after "
+        "an interruption, what is done in --output is not done again",
+    )
+    group.add_argument("--labels", metavar="FILE", help="CSV of file,label with class numbers")
+    group.add_argument("--executor", metavar="E", help="processes (the default) or ray")
+    group.add_argument("--jobs", metavar="N", type=int, help="inputs at once (1)")
 
 
 def _add_judging(parser: argparse.ArgumentParser) -> None:

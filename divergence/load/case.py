@@ -58,45 +58,73 @@ class Case:
         return {**described, "notes": list(self.notes)} if self.notes else described
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both models, loaded once; `case` binds them to inputs, as often as there are any."""
+
+    reference: Runner
+    candidate: Runner
+    loaded: TorchModel | OnnxModel = field(repr=False)
+    model: OnnxModel
+    options: Options = field(repr=False)
+
+    def case(self, inputs: Any) -> Case:
+        """Return what is run for these inputs: INPUT, a tensor, an array, a tuple, a list, a dict.
+
+        Raises:
+            InputError: the inputs do not fit.
+            SpecError: a preparation is wrong.
+        """
+        reference = _model_of(self.loaded)
+        module = _live_module(reference)
+        preparations = Preparations(
+            self.options,
+            model=module,
+            reference=reference.metadata if isinstance(reference, OnnxModel) else {},
+            candidate=self.model.metadata,
+        )
+        given = self.options.candidate_inputs
+        own = Inputs() if given is None else read_inputs(given)
+        maker = Maker(preparations, self.options.seed)
+        binding = bind(reference, self.model, read_inputs(inputs), own, maker)
+        return Case(
+            reference=self.reference,
+            candidate=self.candidate,
+            reference_call=binding.reference,
+            candidate_call=binding.candidate,
+            judged_call=binding.shared,
+            inputs=binding.inputs,
+            notes=binding.notes,
+            module=module,
+            model=self.model,
+            described={"reference": _source(self.loaded), "candidate": _source(self.model)},
+        )
+
+
 def load_case(model: Any, onnx: Any, inputs: Any, options: Options) -> Case:
-    """Load both sides and their inputs.
+    """Load both sides and their inputs; see `load_sides` and `Sides.case`."""
+    return load_sides(model, onnx, options).case(inputs)
+
+
+def load_sides(model: Any, onnx: Any, options: Options) -> Sides:
+    """Load both sides.
 
     model: MODEL as the command line has it, a live module, an exported program, or an ONNX
-    model (then both sides are ONNX). onnx: a path or a `ModelProto`. inputs: INPUT, a tensor,
-    an array, a tuple, a list or a dict.
+    model (then both sides are ONNX). onnx: a path or a `ModelProto`.
 
     Raises:
         LoadError: a model cannot be loaded as asked.
-        InputError: the inputs do not fit.
-        SpecError: a preparation is wrong.
     """
     candidate = load_onnx(onnx)
     loaded = _load_reference(model, options)
     if isinstance(loaded, TorchModel):
         loaded = in_precision_of(loaded, {item.dtype for item in candidate.inputs})
-    reference = loaded if isinstance(loaded, OnnxModel) else loaded.module
-    module = _live_module(reference)
-    preparations = Preparations(
-        options,
-        model=module,
-        reference=reference.metadata if isinstance(reference, OnnxModel) else {},
-        candidate=candidate.metadata,
-    )
-    own = Inputs() if options.candidate_inputs is None else read_inputs(options.candidate_inputs)
-    maker = Maker(preparations, options.seed)
-    binding = bind(reference, candidate, read_inputs(inputs), own, maker)
-    return Case(
-        reference=_runner(reference, options),
-        candidate=_runner(candidate, options),
-        reference_call=binding.reference,
-        candidate_call=binding.candidate,
-        judged_call=binding.shared,
-        inputs=binding.inputs,
-        notes=binding.notes,
-        module=module,
-        model=candidate,
-        described={"reference": _source(loaded), "candidate": _source(candidate)},
-    )
+    reference = _runner(_model_of(loaded), options)
+    return Sides(reference, _runner(candidate, options), loaded, candidate, options)
+
+
+def _model_of(loaded: TorchModel | OnnxModel) -> Any:
+    return loaded if isinstance(loaded, OnnxModel) else loaded.module
 
 
 def _load_reference(model: Any, options: Options) -> TorchModel | OnnxModel:

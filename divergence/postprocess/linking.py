@@ -14,9 +14,9 @@ def link_outputs(
     ours: Mapping[int, Array],
     theirs: Mapping[int, Array],
 ) -> dict[int, int]:
-    """Return each of the reference's outputs with the candidate's: as matched, by name, in order.
+    """Return each of the reference's outputs with the candidate's: as matched, by name, by shape.
 
-    ours, theirs: the outputs that hold numbers, by place.
+    ours, theirs: the outputs that hold numbers, by place. What is left goes in order.
     """
     links = _matched(reference, candidate, matches)
     links |= {
@@ -24,6 +24,10 @@ def link_outputs(
         for place, name in enumerate(reference.output_names)
         if place not in links and name in candidate.output_names
     }
+    for place, value in ours.items():
+        alike = (j for j, v in theirs.items() if j not in links.values() and v.shape == value.shape)
+        if place not in links and (other := next(alike, None)) is not None:
+            links[place] = other
     left = [place for place in ours if place not in links]
     free = [place for place in theirs if place not in links.values()]
     if len(left) == len(free):

@@ -13,6 +13,7 @@ from typing import Any
 from divergence.records import (
     Detections,
     Finding,
+    InputSet,
     Pair,
     Profile,
     Proof,
@@ -100,6 +101,7 @@ class Document:
     coverage: Facts
     details: tuple[Section, ...]
     detections: Detections | None
+    input_set: InputSet | None
 
 
 def build(report: Report) -> Document:
@@ -121,6 +123,7 @@ def build(report: Report) -> Document:
         coverage=_coverage(report),
         details=_details(report),
         detections=report.detections,
+        input_set=report.input_set,
     )
 
 

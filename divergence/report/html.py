@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from divergence.report import assets, detections, parts, words
+from divergence.report import assets, detections, input_set, parts, words
 from divergence.report.document import Document
 from divergence.report.markup import Markup, join, tag
 from divergence.report.rows import COLUMNS
@@ -52,6 +52,7 @@ def _body(document: Document) -> Markup:
 def _sections(document: Document) -> Markup:
     outputs, pairs, unpaired = document.outputs, document.pairs, document.unpaired
     return join(
+        _section("set", "All inputs", input_set.render(document.input_set)),
         _section("culprits", "What is to blame", parts.suspects(document)),
         _ruled_out(document),
         _section("growth", "How the error grows", _growth(document)),

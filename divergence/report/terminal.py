@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from divergence.records import PairVerdict, Status
-from divergence.report import detections, words
+from divergence.report import detections, input_set, words
 from divergence.report.document import Cause, Document, Suspect
 from divergence.report.growth import Axis, Bar, grouped
 
@@ -165,6 +165,8 @@ def _foot(document: Document, where: str | None) -> list[Text]:
             for pair in document.outputs[:4]
         )
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))
+    if document.input_set is not None:
+        lines.append(Text.assemble(("inputs   ", "dim"), input_set.brief(document.input_set)))
     if document.detections is not None:
         lines.append(Text.assemble(("boxes    ", "dim"), detections.brief(document.detections)))
     if where is not None:
