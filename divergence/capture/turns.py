@@ -73,15 +73,20 @@ def unrolled(program: Program, survey: Survey) -> Program:
     Values of branches that were not taken are no sites of this call; they are listed as
     unobservable.
     """
-    seen = survey.seen
-    idle = _idle(program, seen)
+    seen = dict(survey.seen)
+    bodies = _entered(program, seen)
+    idle = tuple(body for body, taken in bodies.items() if not taken)
     gone = [site for site in program.sites if _is_inside(site, idle)]
     dropped = {site.name for site in gone}
+    home = {site.name: str(site.attributes[BODY]) for site in program.sites if _in_body(site)}
     place = {name: number for number, name in enumerate(seen)}
     last, ordered = -1, []
     for site in program.sites:
         if site.name not in dropped:
             kept = replace(site, inputs=tuple(i for i in site.inputs if i not in dropped))
+            kept = replace(kept, alias_of=kept.alias_of or _passed_on(kept, bodies, home, seen))
+            if kept.alias_of in seen:  # shown once, under the other name
+                seen.setdefault(site.name, seen[kept.alias_of])
             last = place.get(site.name, last)
             ordered.append((last, _measured(kept, seen)))
             ordered.extend((place[turn.name], turn) for turn in _turns(kept, seen))
@@ -97,15 +102,38 @@ def unrolled(program: Program, survey: Survey) -> Program:
 _IDLE = "it is in a branch that is not taken, or a loop that makes no turn, for this input"
 
 
-def _idle(program: Program, seen: Collection[str]) -> tuple[str, ...]:
-    """Return the bodies of which nothing was seen although something could have been."""
+def _entered(program: Program, seen: Collection[str]) -> dict[str, bool]:
+    """Tell of each body whether anything was seen of it; those that cannot show are left out.
+
+    A branch that shows nothing, as it hands on what is outside, is taken where the other is not.
+    """
     hidden = {entry.site for entry in program.unobservable}
     bodies: dict[str, bool] = {}
     for site in program.sites:
-        if _in_body(site) and not site.constant and site.name not in hidden:
+        if _in_body(site) and not (site.constant or site.alias_of or site.name in hidden):
             body = site.attributes[BODY]
             bodies[body] = bodies.get(body, False) or site.name in seen
-    return tuple(body for body, taken in bodies.items() if not taken)
+    for node in [site.node for site in program.sites if site.op == "If"]:
+        branches = [f"{node}/{branch}/" for branch in ("then_branch", "else_branch")]
+        for body, other in (branches, branches[::-1]):
+            if other in bodies:
+                bodies.setdefault(body, not bodies[other])
+    return bodies
+
+
+def _passed_on(
+    site: Site, bodies: Mapping[str, bool], home: Mapping[str, str], seen: Collection[str]
+) -> str | None:
+    """Return the value that an `If` hands out as it is: that of the one branch it took.
+
+    In a loop another turn may take the other branch: there nothing is said.
+    """
+    if site.op != "If" or f"{site.name}#1" in seen:
+        return None
+    own = f"{site.node}/"
+    results = [i for i in site.inputs if home.get(i, "").startswith(own)]
+    taken = {home[i] for i in results if bodies.get(home[i])}
+    return results[0] if len(results) == len(taken) == 1 else None
 
 
 def _is_inside(site: Site, bodies: tuple[str, ...]) -> bool:

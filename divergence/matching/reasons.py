@@ -50,8 +50,18 @@ def _why(board: Board, side: int, site: Site) -> str:
     if node in board.folded[side]:
         return _folded(board, side, node)
     if node in (board.paired, board.taken)[side]:
-        return "a layout that the other side does not have"
+        return _unshown(board, side, node)
     return "no value of the other side computes this"
+
+
+def _unshown(board: Board, side: int, node: int) -> str:
+    """Return why a site whose content has a partner is alone."""
+    other = (board.candidate, board.reference)[side]
+    names = other.nodes[(board.paired, board.taken)[side][node]].sites
+    hidden = {u.site: u.reason for u in other.program.unobservable}
+    if names and all(name in hidden for name in names):
+        return f"its partner {names[0]}: {hidden[names[0]]}"
+    return "a layout that the other side does not have"
 
 
 def _folded(board: Board, side: int, node: int) -> str:

@@ -146,6 +146,42 @@ def test_a_branch_shows_what_is_taken():
     assert "not taken" in hidden["y0/then_branch/a"]
 
 
+HANDED_ON = """branches (float[2,3] x, bool c) => (float[n,3] y) {
+  t = Abs(x)
+  y0 = If <then_branch = yes () => (float[n,3] a) { a = Neg(t) },
+           else_branch = no () => (float[n,3] b) { b = Identity(t) }> (c)
+  y = Identity(y0)
+}"""
+
+
+@pytest.mark.parametrize(("taken", "source"), [(True, "y0/then_branch/a"), (False, "t")])
+def test_what_a_branch_hands_out_is_the_value_that_it_made(taken, source):
+    runner = OnnxRunner(graph(HANDED_ON))
+    sites = {site.name: site for site in runner.program(call(x=X, c=taken)).sites}
+    name = "y"
+    while (alias := sites[name].alias_of) is not None:
+        assert sites[name].shape == (2, 3)
+        name = alias
+    assert name == source
+    assert ("y0/then_branch/a" in sites) == taken
+    assert ("y0/else_branch/b" in sites) != taken
+
+
+def test_what_branches_in_a_loop_hand_out_is_of_no_one_turn():
+    text = """loop (float[2] x, int64 n) => (float[2] y) {
+      go = Constant<value = bool {1}>()
+      y = Loop <body = turn (int64 i, bool k, float[2] s) => (bool d, float[2] u) {
+        d = Identity(k)  two = Constant<value = int64 {2}>()  c = Less(i, two)
+        v = If <then_branch = yes () => (float[2] a) { a = Neg(s) },
+                else_branch = no () => (float[2] b) { b = Exp(s) }> (c)
+        u = Abs(v)
+      }> (n, go, x)
+    }"""
+    runner = OnnxRunner(graph(text), optimization="none")
+    program = runner.program(call(x=X[0, :2], n=3))
+    assert {s.alias_of for s in program.sites if s.op == "If"} == {None}
+
+
 @pytest.mark.parametrize("level", ["none", "deployed"])
 def test_each_turn_of_a_loop_is_a_site(level):
     runner = OnnxRunner(graph(LOOP), optimization=level)

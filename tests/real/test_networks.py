@@ -20,7 +20,6 @@ NETWORKS = (
     "dict_input",
     "reused_module",
 )
-SILERO = ("op15", "if")
 
 
 @pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
@@ -31,11 +30,3 @@ def test_a_faithful_export_is_clean(sample, row, name, exporter):
     assert figures.status in ("identical", "rounding"), figures.sentence
     assert figures.observer_effect == 0
     assert figures.modules_paired > 0
-
-
-@pytest.mark.parametrize("file", SILERO)
-def test_silero_vad_as_shipped_is_clean(sample, row, file):
-    figures = measure(sample("silero_vad"), file)
-    row("silero_vad", file, figures)
-    assert figures.status in ("identical", "rounding"), figures.sentence
-    assert figures.observer_effect == 0
