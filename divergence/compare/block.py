@@ -21,6 +21,8 @@ from divergence.records import Array
 BLOCK = 32_768  # elements: 256 KiB in float64, so that the few arrays in use fit the cache
 Float64 = NDArray[np.float64]
 Sum = float | np.longdouble
+# What is computed before it is known that all elements are finite.
+_SEEN_BEFORE = ("reference64", "candidate64", "error", "reference_squared", "error_squared")
 
 
 class Workspace:
@@ -83,7 +85,7 @@ class Block:
         self._workspace = workspace or Workspace()
         mismatched = self._mismatched()
         self.counts = Counts(reference.size, mismatched)
-        if not np.isfinite(self.reference_squared + self.candidate_squared):
+        if not np.isfinite(self.reference_squared + self.error_squared):
             self._keep_finite()
 
     @property
@@ -118,6 +120,20 @@ class Block:
     def worst(self) -> int:
         """Position of the greatest error among the finite elements, the first of several."""
         return int(self.error.argmax())
+
+    @cached_property
+    def relative(self) -> Array:
+        """About error / |reference|: float64 where a side is, else to seven digits in float32.
+
+        NaN where both are zero; inf where the reference alone is, or beyond float32's range.
+        """
+        narrow = max(self.reference.itemsize, self.candidate.itemsize) <= 4
+        dtype = np.dtype(np.float32 if narrow else np.float64)
+        relative = self.scratch("relative", dtype)
+        np.copyto(relative, self.error, casting="same_kind")
+        magnitude = self.reference if self.reference.dtype == dtype else self.reference64
+        np.divide(relative, magnitude, out=relative, casting="same_kind")
+        return np.abs(relative, out=relative)
 
     @cached_property
     def reference_squared(self) -> Sum:
@@ -178,7 +194,7 @@ class Block:
         )
         self.positions = np.flatnonzero(finite)
         self.reference, self.candidate = self.reference[finite], self.candidate[finite]
-        for quantity in ("reference64", "candidate64", "reference_squared", "candidate_squared"):
+        for quantity in _SEEN_BEFORE:
             self.__dict__.pop(quantity, None)
 
 

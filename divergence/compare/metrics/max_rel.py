@@ -17,14 +17,14 @@ def partial(block: Block) -> float:
     """Return the block's greatest quotient, NaN where every reference is zero."""
     if block.equal:
         return 0.0
-    quotient = block.scratch("quotient", np.float64)
-    np.divide(block.error, block.reference64, out=quotient)
-    np.abs(quotient, out=quotient)
-    highest = float(np.fmax.reduce(quotient, initial=np.nan))  # 0/0 is NaN, which fmax passes over
-    if highest == np.inf:
-        nonzero = block.reference64 != 0
-        highest = float(np.fmax.reduce(quotient[nonzero], initial=np.nan))
-    return highest
+    relative = block.relative
+    highest = float(np.fmax.reduce(relative, initial=np.nan))  # 0/0 is NaN, which fmax passes over
+    if not np.isinf(highest):
+        places = np.flatnonzero(relative == highest)
+    else:
+        places = np.flatnonzero(block.reference64)
+    quotients = block.error[places] / np.abs(block.reference64[places])
+    return float(np.max(quotients, initial=0.0)) if places.size else np.nan
 
 
 def finish(partials: Sequence[float]) -> float:
