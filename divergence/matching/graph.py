@@ -70,7 +70,8 @@ class Graph:
 
     nodes: by index. of: node index by site name, aliases and layout copies included.
     counts: nodes of each kind. sites: the program's sites by name. beside: sites that hold no
-    content, with the reason. blocked: ONNX Runtime put convolutions into blocked layout.
+    content, with the reason. hidden: sites that no run shows, with the reason. blocked: ONNX
+    Runtime put convolutions into blocked layout.
     """
 
     def __init__(self, program: Program) -> None:
@@ -79,6 +80,7 @@ class Graph:
         self.of: dict[str, int] = {}
         self.sites: dict[str, Site] = {site.name: site for site in program.sites}
         self.beside: dict[str, str] = {}
+        self.hidden = {entry.site: entry.reason for entry in program.unobservable}
         self._read = {name for site in program.sites for name in site.inputs}
         self._inner: dict[tuple[str, str], list[str]] = {}
         self._constants: dict[str, tuple[str, ...]] = {}

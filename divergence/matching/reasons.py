@@ -41,9 +41,8 @@ def strangers(reference: Program, candidate: Program, reasons: tuple[Evidence, .
 
 def _why(board: Board, side: int, site: Site) -> str:
     graph = (board.reference, board.candidate)[side]
-    hidden = {u.site: u.reason for u in graph.program.unobservable}
-    if site.name in hidden:
-        return hidden[site.name]
+    if site.name in graph.hidden:
+        return graph.hidden[site.name]
     if site.name in graph.beside:
         return graph.beside[site.name]
     node = graph.of.get(site.name, -1)
@@ -58,9 +57,8 @@ def _unshown(board: Board, side: int, node: int) -> str:
     """Return why a site whose content has a partner is alone."""
     other = (board.candidate, board.reference)[side]
     names = other.nodes[(board.paired, board.taken)[side][node]].sites
-    hidden = {u.site: u.reason for u in other.program.unobservable}
-    if names and all(name in hidden for name in names):
-        return f"its partner {names[0]}: {hidden[names[0]]}"
+    if names and all(name in other.hidden for name in names):
+        return f"its partner {names[0]}: {other.hidden[names[0]]}"
     return "a layout that the other side does not have"
 
 

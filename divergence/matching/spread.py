@@ -37,8 +37,8 @@ class _Spread:
     def __init__(self, board: Board, relations: Relations) -> None:
         self.board, self.relations = board, relations
         self.left, self.right = board.reference, board.candidate
-        self.hidden = {u.site for u in self.right.program.unobservable}
-        self.hidden_left = {u.site for u in self.left.program.unobservable}
+        self.hidden = self.right.hidden
+        self.hidden_left = self.left.hidden
         self._readers = _readers(board)
 
     def members(self, i: int, j: int) -> Iterator[Match]:

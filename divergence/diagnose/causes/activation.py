@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from divergence.diagnose.builder import rebuild
 from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
@@ -28,9 +29,10 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     wanted = [site for site in suspect.region.reference.sites if canonical(site.op) in LOWERINGS]
     if not wanted:
         return "the reference's segment has no activation that could be rebuilt"
-    return [
-        _hypothesis(suspect, site, source) for site in wanted[-1:] for source in _sources(suspect)
-    ]
+    last, got = wanted[-1], describe(suspect)
+    if canonical(got) == _wanted(last):
+        return f"both sides apply {got}"
+    return [_hypothesis(suspect, last, source) for source in _sources(suspect)]
 
 
 def _sources(suspect: Suspect) -> Iterator[str]:
@@ -45,11 +47,8 @@ def _sources(suspect: Suspect) -> Iterator[str]:
 
 
 def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
-    op = canonical(site.op)
-    settings = {k: v for k, v in site.attributes.items() if v is not None}
-    shown = ", ".join(f"{k}={v}" for k, v in settings.items() if k in SETTINGS)
-    want = f"{op}({shown})" if shown else op
-    got = describe(suspect)
+    op, settings = canonical(site.op), _settings(site)
+    want, got = _wanted(site), describe(suspect)
     return Hypothesis(
         edit=rebuild(
             suspect.region.match.candidate,
@@ -63,6 +62,16 @@ def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
         remedy=f"Export {site.scope or 'the model'} again with {want}.",
         parameters={k: [v] for k, v in settings.items() if k in SETTINGS},
     )
+
+
+def _settings(site: Site) -> dict[str, Any]:
+    return {k: v for k, v in site.attributes.items() if v is not None}
+
+
+def _wanted(site: Site) -> str:
+    """Name the reference's activation with its figures: `leaky_relu(negative_slope=0.2)`."""
+    shown = ", ".join(f"{k}={v}" for k, v in _settings(site).items() if k in SETTINGS)
+    return f"{canonical(site.op)}({shown})" if shown else canonical(site.op)
 
 
 SETTINGS = (
