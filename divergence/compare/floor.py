@@ -2,7 +2,7 @@
 
 The measure is the reference's own rounding: how far it is from the same program in float64. A
 correct candidate rounds elsewhere, so it is off by another amount of the same size; the multiple
-says by how many times more. Three things make the reference's error too small a measure, and it
+says by how many times more. Four things make the reference's error too small a measure, and it
 is bounded from below for each:
 
 - It may be exact by chance, or have nothing to round. It is taken as one unit in the last place
@@ -10,6 +10,7 @@ is bounded from below for each:
 - A few elements may all be close by luck. Of n independent errors the greatest is k times
   smaller than usual with a probability of about k**-n.
 - A sum of many terms depends on the order of summation: see `lineage.summation_growth`.
+- A small sigmoid may be made from large numbers: see `lineage.Lineage`.
 
 The greatest and the root mean square error are both judged and the worse multiple counts: the
 first sees a fault of few elements, the second one of many below a few ill-conditioned ones.
@@ -93,8 +94,8 @@ def floor_of(
     step = max(epsilon(coarser(reference.dtype, candidate.dtype)), lineage.step)
     coarsening = max(1.0, step / (epsilon(reference.dtype) or step or 1.0))
     slack = coarsening * luck(ours.count)
-    bound = lineage.growth * max(slack * ours.max_abs, step * ours.peak)
-    bound_rmse = lineage.growth * max(slack * ours.rmse, step * ours.rms)
+    bound = lineage.growth * max(slack * ours.max_abs, step * max(ours.peak, lineage.size))
+    bound_rmse = lineage.growth * max(slack * ours.rmse, step * max(ours.rms, lineage.size))
     return Floor(
         reference_max_abs=ours.max_abs,
         candidate_max_abs=theirs.max_abs,

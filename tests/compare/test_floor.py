@@ -195,6 +195,16 @@ def test_how_much_sums_may_be_off(op, shape, attributes, growth):
     assert summation_growth(site("s", 1, shape, ("x",), op, **attributes), operand) == growth
 
 
+def test_a_small_sigmoid_rounds_at_the_size_of_a_half():
+    matches = [match(s.name) for s in CHAIN]
+    known = lineages(program(*CHAIN), program(), matches)
+    assert [known[m].size for m in matches] == [0, 0, 0.5, 0]
+    exact = np.linspace(1e-6, 2e-6, 1000)
+    made = exact + EPS * np.tile([0.4, -0.4], 500)
+    assert floor_of(exact.astype("f4"), made, exact).multiple > 1000
+    assert floor_of(exact.astype("f4"), made, exact, lineage=known[matches[2]]).multiple <= 1
+
+
 def test_an_alias_is_the_value_that_it_stands_for():
     alias = Site(
         "block", "module", "Block", "block", 4, (1, 8, 1, 1), inputs=("x",), alias_of="mean"
