@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from divergence.diagnose.edits import set_attributes
 from divergence.diagnose.reading import attribute
-from divergence.diagnose.regroup import others, swaps
+from divergence.diagnose.regroup import lacking, others, split_otherwise, swaps
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence
 
@@ -26,13 +26,14 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Turn the mode of each DepthToSpace over; swap axes where a shuffle is spelled out."""
     found = [_mode(node) for node in suspect.region.node("DepthToSpace")]
     if shuffles(suspect):
-        found += swaps(suspect)
+        found += [*swaps(suspect), *split_otherwise(suspect)]
     return found or "no node of the segment shuffles channels"
 
 
 def search(suspect: Suspect) -> Iterator[Hypothesis]:
-    """Try every other order where a shuffle is spelled out."""
+    """Try a permutation that is missing, and every other order, where a shuffle is spelled out."""
     if shuffles(suspect):
+        yield from lacking(suspect)
         yield from others(suspect)
 
 
