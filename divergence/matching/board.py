@@ -22,6 +22,7 @@ Pair = tuple[int, int]
 # Evidence in natural logarithms of odds. Chosen on the tuning half of the suite.
 _KIND = {SAME: 1.5, LOWERED: 0.3, REPLACED: -2.0, UNRELATED: -4.0}
 _CONTRADICTION = 2.0  # for each operand with a partner that feeds one of the two alone
+_CLEAR = 3.0  # a lead that is enough in every round
 _LEAST = 2.0  # score of a pair that another must not stand in the way of
 _FAR = 12  # steps without partner that are passed through: the longest lowering has 9
 AGAINST = "contradicted"
@@ -95,9 +96,11 @@ class Board:
     def margin(self, pair: Pair) -> float:
         """Return by how much a pair leads the best rival of either of its nodes."""
         row, column = self._rows[pair[0]], self._columns[pair[1]]
-        rivals = [s for c, s in row.items() if c != pair[1] and self._is_open((pair[0], c))]
-        rivals += [s for r, s in column.items() if r != pair[0] and self._is_open((r, pair[1]))]
-        return self.scores[pair] - max(rivals, default=0.0)
+        others = [(pair[0], c) for c in row if c != pair[1]]
+        others += [(r, pair[1]) for r in column if r != pair[0]]
+        near = (p for p in others if self.scores[p] > self.scores[pair] - _CLEAR)
+        rivals = [self.scores[p] for p in near if self._is_open(p) and not self._is_in_the_way(p)]
+        return self.scores[pair] - max(rivals, default=self.scores[pair] - _CLEAR)
 
     def decide(self, pair: Pair) -> None:
         """Take a pair; those that it was a rival of may lead now."""

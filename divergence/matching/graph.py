@@ -83,6 +83,7 @@ class Graph:
         self.hidden = {entry.site: entry.reason for entry in program.unobservable}
         self._read = {name for site in program.sites for name in site.inputs}
         self._inner: dict[tuple[str, str], list[str]] = {}
+        self._used: dict[str, set[str]] = {}
         self._constants: dict[str, tuple[str, ...]] = {}
         self._known: dict[Any, int] = {}
         for site in program.sites:
@@ -154,8 +155,7 @@ class Graph:
         return ""
 
     def _compute(self, site: Site, operands: tuple[int, ...]) -> None:
-        op, weights = operator(site), self._weights(site)
-        part = self._part(site)
+        op, weights, part = operator(site), self._own_weights(site), self._part(site)
         key = (normal(op), operands, weights, frozen(site.attributes), part)
         if operands and normal(op) not in RANDOM and key in self._known:
             self._join(site, self._known[key])  # computed twice: one content
@@ -191,6 +191,18 @@ class Graph:
     def _weights(self, site: Site) -> tuple[str, ...]:
         through = (w for name in site.inputs for w in self._constants.get(name, ()))
         return tuple(dict.fromkeys((*through, *site.weights)))
+
+    def _own_weights(self, site: Site) -> tuple[str, ...]:
+        """Return the weights that a site's operator reads.
+
+        Of a childless module's site, without those that the ops listed before it read.
+        """
+        weights, label = self._weights(site), split(site.name)[0]
+        if site.kind == "op":
+            self._used.setdefault(label.split("::")[0], set()).update(weights)
+        if site.kind != "module":
+            return weights
+        return tuple(name for name in weights if name not in self._used.get(label, ()))
 
     def _is_nonnegative(self, kind: str, operands: tuple[int, ...]) -> bool:
         passed = kind in KEEP_SIGN and bool(operands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -24,10 +25,15 @@ _UNKNOWN: Final = frozenset(
 _SHUFFLES: Final = frozenset({"pixel_shuffle", "pixel_unshuffle", "depthtospace", "spacetodepth"})
 
 
+@lru_cache(maxsize=1024)
 def sampled(count: int) -> Positions:
-    """Return the flat positions that are followed in a value of `count` elements."""
-    golden = 0.6180339887498949  # an irrational step meets no period of a shape
-    return np.asarray([int(count * ((k * golden) % 1.0)) for k in range(_SAMPLE)], dtype=np.int64)
+    """Return the flat positions that are followed in a value of `count` elements.
+
+    Drawn at random, always the same: any regular step falls in with the period of some shape.
+    """
+    if count <= _SAMPLE:
+        return np.arange(count, dtype=np.int64)
+    return np.random.default_rng(0).integers(count, size=_SAMPLE, dtype=np.int64)
 
 
 def permuted(positions: Positions, shape: Shape, order: Sequence[int]) -> Positions:

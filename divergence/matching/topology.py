@@ -17,7 +17,9 @@ from divergence.matching.kinds import COMMUTATIVE
 
 _FORWARD, _BACKWARD, _SIBLING, _PART = 2.5, 2.0, 0.8, 0.7
 _SAME_PLACE = 0.5  # more for the very operand in the same place
-_LOWERED, _STRANGE = 0.9, 0.6  # what is left of a hint for each step in between
+# What is left of a hint for each step in between: forward inside a lowering, forward between
+# equal operators, and backward, where a step left over behind the last one is strange.
+_LOWERED, _STRANGE, _LEFT_OVER = 0.95, 0.6, 0.6
 _FAR, _MANY = 10, 24  # how deep and how broad a search goes: the longest lowering known has 9
 
 
@@ -56,7 +58,7 @@ def _backward(board: Board, pair: Pair) -> Iterator[Hint]:
             before, behind = left.nodes[i], right.nodes[j]
             if min(near, far) > 1 or not board.sides.fit(before, behind):
                 continue
-            yield Hint(i, j, _BACKWARD / share * _faded(before, behind, near + far), reason)
+            yield Hint(i, j, _BACKWARD / share * _LEFT_OVER ** (near + far - 2), reason)
 
 
 def _operands(board: Board, pair: Pair) -> Iterator[Hint]:

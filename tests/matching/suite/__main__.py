@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from divergence.capture.torch_runner import TorchRunner
+from divergence.records import Call
 from tests.matching.suite.architectures import ARCHITECTURES, Architecture, perturbed
 from tests.matching.suite.measure import Known, Result, judge, workspace
 from tests.matching.suite.rewrites import REWRITES, export
@@ -40,8 +42,9 @@ def _architecture(
     root: Path, architecture: Architecture, exporters: tuple[str, ...], rewrites: tuple[str, ...]
 ) -> Iterator[Result]:
     model, inputs = _model(root, architecture), architecture.inputs()
-    changed = perturbed(model)
     reference = reference_values(model, inputs)
+    call = Call(args=(inputs[0].numpy(),))
+    changed = TorchRunner(perturbed(model)).program(call)
     for exporter in exporters:
         source = workspace(root, architecture.name, exporter, "exported")
         if not source.exists():
@@ -71,7 +74,7 @@ def _architecture(
             for shaken in (False, True):
                 result = Result(architecture.name, architecture.half, exporter, name, shaken)
                 try:
-                    judge(changed if shaken else model, inputs, known, result)
+                    judge(changed if shaken else reference.program, known, result)
                 except Exception:  # noqa: BLE001  a crash is a result too
                     traceback.print_exc()
                     _say(f"{architecture.name} {exporter} {name}: the matcher failed")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from torch import Tensor, nn
-
-from divergence.capture.torch_runner import TorchRunner
 from divergence.matching import match
-from divergence.records import Call, Match, Pairing, Site
+from divergence.records import Match, Pairing, Program, Site
 from tests.matching.suite.truth import Values, contents, exists, same
 
 USED = 0.5  # confidence from which a pair counts for a verdict
@@ -66,7 +64,17 @@ class Known:
     twin: Values | None  # the file before its values were made inexact, with the same names
     tolerance: float
 
+    @cached_property
+    def _sites(self) -> dict[str, Site]:
+        return {site.name: site for site in self.candidate.program.sites}
+
+    @cached_property
+    def _twins(self) -> dict[str, Site]:
+        return {site.name: site for site in self.twin.program.sites} if self.twin else {}
+
+    @cached_property
     def table(self) -> dict:
+        """Contents that the file holds, by length."""
         if self.twin is None:
             return contents(self.candidate)
         sites = (site for site in self.candidate.program.sites if not site.constant)
@@ -82,8 +90,7 @@ class Known:
             return True
         if self.twin is None:
             return False
-        site = next(s for s in self.candidate.program.sites if s.name == pair.candidate)
-        before = self.twin.arrays.get(self._before(site))
+        before = self.twin.arrays.get(self._before(self._sites[pair.candidate]))
         return before is not None and same(reference, before, pair.alignment, _EXACT)
 
     def _before(self, site: Site) -> str:
@@ -92,12 +99,10 @@ class Known:
         By name; where another operator makes it now (a quantiser drops a Relu and gives its
         name to what was before it), by the name of the node.
         """
-        assert self.twin is not None
-        sites = {s.name: s for s in self.twin.program.sites}
-        named = sites.get(_bare(site.name))
+        named = self._twins.get(_bare(site.name))
         if named is None or named.op == site.op:
             return named.name if named else ""
-        same = (s.name for s in sites.values() if s.node == site.node and s.op == site.op)
+        same = (s.name for s in self._twins.values() if s.node == site.node and s.op == site.op)
         return next(same, named.name)
 
 
@@ -107,14 +112,13 @@ def _bare(site: str) -> str:
     return site
 
 
-def judge(model: nn.Module, inputs: tuple[Tensor, Tensor], known: Known, result: Result) -> Pairing:
-    """Match the file against the model and count into `result`."""
-    program = TorchRunner(model).program(Call(args=(inputs[0].numpy(),)))
+def judge(program: Program, known: Known, result: Result) -> Pairing:
+    """Match the file against the reference's program and count into `result`."""
     start = time.perf_counter()
     pairing = match(program, known.candidate.program)
     result.seconds = time.perf_counter() - start
     given = {m.reference: m for m in pairing.matches if m.confidence >= USED}
-    table = known.table()
+    table = known.table
     for site in program.sites:
         if not site.constant and site.kind in ("module", "op"):
             score = result.modules if site.kind == "module" else result.ops
