@@ -25,6 +25,14 @@ WIDENED = "InsertedPrecisionFreeCast_"
 # A batch normalisation becomes a depthwise convolution, with `_bn` in front.
 _NAMED = re.compile(r"(.+?)(_bn)?_nchwc(_token_\d+)?")
 
+# Operators whose result has the channels of what they read first; of all that they read.
+_KEEPING = frozenset(
+    {"AveragePool", "BatchNormalization", "Clip", "Dropout", "Elu", "GlobalAveragePool"}
+    | {"GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "PRelu"}
+    | {"QuickGelu", "Relu", "Resize", "Sigmoid", "Softplus", "Tanh", "Upsample"}
+)
+_JOINING = frozenset({"Add", "Concat", "Div", "Mul", "Sub", "Sum"})
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -65,21 +73,39 @@ def follow(
 
 
 def _channels(name: str, wiring: Wiring, types: Mapping[str, ValueType]) -> int | None:
-    """Return a value's channels: of its shape, else of the convolution that it comes from."""
+    """Return a value's channels: of its shape, else of the convolutions that read or made it."""
     dims = types.get(name, UNKNOWN).dims
     if dims is not None:
-        return dims[1] if len(dims) > 1 else None
-    if name not in wiring.producers:
+        return dims[1] if len(dims) > 1 else 1
+    for reader in wiring.consumers.get(name, ()):
+        weight = _weight(reader, types)
+        if weight and reader.input[0] == name:
+            groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
+            return weight[1] * groups
+    return (
+        _channels_made(wiring.producers[name][1], wiring, types)
+        if name in wiring.producers
+        else None
+    )
+
+
+def _channels_made(node: NodeProto, wiring: Wiring, types: Mapping[str, ValueType]) -> int | None:
+    """Return the channels of what a node makes; None where it may arrange them anew."""
+    weight = _weight(node, types)
+    if weight:
+        return weight[0]
+    if node.op_type in _KEEPING:
+        return _channels(node.input[0], wiring, types)
+    if node.op_type not in _JOINING:
         return None
-    node = wiring.producers[name][1]
-    if node.op_type.endswith("Conv"):
-        weight = types.get(node.input[1], UNKNOWN).dims
-        return weight[0] if weight else None
-    # Of all other operators on blocked values, concatenation alone changes the number.
-    found = [_channels(source, wiring, types) for source in node.input]
-    if node.op_type != "Concat":
-        return found[0]
-    return sum(c for c in found if c) if all(found) else None
+    found = [c for source in node.input if (c := _channels(source, wiring, types))]
+    if len(found) < len(node.input):
+        return None
+    return sum(found) if node.op_type == "Concat" else max(found)
+
+
+def _weight(node: NodeProto, types: Mapping[str, ValueType]) -> tuple[int, ...] | None:
+    return types.get(node.input[1], UNKNOWN).shape if node.op_type.endswith("Conv") else None
 
 
 def _acts_as(node: NodeProto) -> tuple[str, str]:

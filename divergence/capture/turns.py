@@ -153,7 +153,8 @@ def _measured(site: Site, seen: Mapping[str, tuple[tuple[int, ...], str]]) -> Si
     if site.name not in seen:
         return site
     shape, dtype = seen[site.name]
-    return replace(site, shape=shape, dtype=dtype)
+    # The runtime may have computed it in a wider type than the file says.
+    return replace(site, shape=shape, dtype=site.dtype or dtype)
 
 
 def _in_body(site: Site) -> bool:

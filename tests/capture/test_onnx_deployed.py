@@ -95,6 +95,27 @@ def test_values_in_blocked_layout_are_put_back():
     assert found <= values.keys()
 
 
+def test_channels_behind_a_computed_shape_are_those_of_the_convolution_that_reads_them():
+    # As group normalisation is exported: inference loses the shape, and the groups are no channels.
+    net = Net()
+    net.conv("x", "stem", 32, 3)
+    net.weights += [
+        numpy_helper.from_array(np.array([0, 4, -1], np.int64), "groups"),
+        numpy_helper.from_array(np.ones(4, np.float32), "one"),
+        numpy_helper.from_array(np.zeros(4, np.float32), "zero"),
+    ]
+    net("InstanceNormalization", [net("Reshape", ["stem", "groups"], "g"), "one", "zero"], "in")
+    net("Reshape", ["in", net("Shape", ["stem"], "shape")], "norm")
+    net("MaxPool", ["norm"], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    net("Relu", [net.conv("pool", "c1", 32, 32)], "y")
+    model, given = net.model("y", (1, 3, 12, 12)), call(x=IMAGE)
+    model.opset_import[0].version = 11  # there inference does not follow shapes as values
+    plain = shown(OnnxRunner(model, optimization="none"), given)
+    values = shown(OnnxRunner(model), given)
+    assert {"stem", "pool", "y"} <= values.keys()
+    np.testing.assert_allclose(values["pool"], plain["pool"], rtol=1e-4, atol=1e-5)
+
+
 def test_a_swallowed_value_names_the_node_that_computes_it():
     runner = OnnxRunner(convolutional())
     program = runner.program(call(x=IMAGE))
@@ -136,12 +157,18 @@ def test_float16_runs_as_it_is_deployed():
     net.weights.append(numpy_helper.from_array(weight, "w"))
     net("Relu", [net("Conv", ["h", "w"], "c", pads=[1, 1, 1, 1])], "r")
     net("Cast", ["r"], "y", to=TensorProto.FLOAT)
-    model, given = net.model("y"), call(x=IMAGE)
+    net("Reshape", ["r", net("Shape", ["r"], "shape")], "same")
+    model, given = net.model("y", (1, 3, 12, 12)), call(x=IMAGE)
+    model.opset_import[0].version = 11
     for level in ("none", "extended", "deployed"):
         runner = OnnxRunner(model, optimization=level)
         values = shown(runner, given)
         assert np.array_equal(values["y"], runner.untouched(given)[0])
         np.testing.assert_allclose(values["r"].astype(np.float32), values["y"], atol=0.01)
+        # The file says what the type is, also where a run has to tell the shapes.
+        sites = {site.name: site for site in runner.program(given).sites}
+        assert (sites["r"].dtype, sites["y"].dtype) == ("float16", "float32")
+        assert sites["same"].shape == (1, 32, 12, 12)
 
 
 def test_channels_last_values_of_a_quantised_model_are_put_back():
