@@ -27,8 +27,7 @@ _LEVELS = {
     "all": "ORT_ENABLE_ALL",
     "deployed": "ORT_ENABLE_ALL",  # what InferenceSession(file) does
 }
-_ERRORS_ONLY = 3
-_NOTHING = 4
+_FATAL_ONLY = 4  # the runtime raises what it would print besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,6 @@ class Settings:
 
     threads: of one operator, None for ONNX Runtime's choice. folder: where data files lie.
     disabled: names of optimisers that are left out. arena: memory is kept for the next run.
-    silent: the runtime prints no errors, where a refusal is an answer.
     """
 
     provider: str = "CPUExecutionProvider"
@@ -46,7 +44,6 @@ class Settings:
     folder: Path | None = None
     disabled: tuple[str, ...] = ()
     arena: bool = True
-    silent: bool = False
 
 
 class Session:
@@ -164,7 +161,7 @@ def _options(settings: Settings) -> SessionOptions:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _NOTHING if settings.silent else _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[settings.optimization])
     options.graph_optimization_level = level
     options.enable_cpu_mem_arena = settings.arena

@@ -48,7 +48,7 @@ class Trial:
         try:
             for edit in edits:
                 edit.apply(changed.graph)
-            session = Session(changed, Settings(silent=True), self._stored)
+            session = Session(changed, Settings(), self._stored)
             feeds = {name: value for name, value in self.feeds.items() if name in session.inputs}
             (result,) = session.run(feeds, [wanted])
         except (KeyError, LoadError, CaptureError):
