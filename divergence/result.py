@@ -17,6 +17,7 @@ from divergence.diagnose.judge import (
     interrupted_sentence,
     is_ignored,
     on_equal_inputs,
+    on_unequal_inputs,
     pair_verdict,
     sentence,
     status,
@@ -113,11 +114,10 @@ def _judged(
     bound = FLOOR
     if asked.rtol is not None and asked.atol is not None:
         bound = tolerances(asked.rtol, asked.atol)
-        answer = status(inner, outputs, (), (), by_tolerance=True)
+        network = status(inner, outputs, (), (), by_tolerance=True)
     else:
-        answer = status(inner, outputs, accused, findings, by_tolerance=False)
-    if steps.exit.findings:
-        answer = Status.DIVERGENT
+        network = status(inner, outputs, accused, steps.diagnosis.findings, by_tolerance=False)
+    answer = Status.DIVERGENT if steps.exit.findings else network
     culprits = accused if answer is Status.DIVERGENT else ()
     # A culprit counts its pair among all of them.
     shown = pairs if culprits else inner
@@ -126,9 +126,17 @@ def _judged(
         text = f"Divergent behind the model: {steps.exit.sentence} {text}"
         answer = Status.DIVERGENT
     if steps.entrance.differs:
-        text = f"{steps.entrance.sentence} {on_equal_inputs(answer, text)}"
+        text = f"{steps.entrance.sentence} {_fed(steps, network, culprits, text)}"
         answer = Status.DIVERGENT
     return Verdict(answer, text + _alone(steps, outputs)), culprits
+
+
+def _fed(steps: Steps, answer: Status, culprits: Sequence[Culprit], text: str) -> str:
+    """Say what the model itself does, as far as both sides could be fed the same."""
+    apart, measured = steps.case.apart, bool(steps.diagnosis.introduced)
+    if apart:
+        return on_unequal_inputs(apart, bool(culprits), measured, text)
+    return on_equal_inputs(answer, text)
 
 
 def _without_wrong_pairs(steps: Steps) -> Steps:

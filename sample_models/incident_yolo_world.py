@@ -17,7 +17,7 @@ from ultralytics.nn.tasks import WorldModel
 
 from sample_models.calibrate import calibrate
 from sample_models.photographs import batch, photograph
-from sample_models.preparations import letterbox, padded_first, write_steps
+from sample_models.preparations import Steps, letterbox, padded_first, write_steps
 from sample_models.sample import Sample, export, main, write
 
 WORDS = 3  # and the padding row
@@ -65,7 +65,7 @@ def build(directory: Path, exporter: str = "torchscript") -> Sample:
     plain = write(directory, model, "sample_models.incident_yolo_world:network", given, ())
     path = directory / f"{exporter}.onnx"
     export(model, given, path, exporter, dynamic={"text": {1: "rows"}})
-    picture = photograph("bus")
+    picture = photograph("grace_hopper")  # of sides that do not come out even at 640
     for name, rows in (("padded", WORDS + 1), ("unpadded", WORDS)):
         np.save(directory / f"{name}.npy", words(rows).numpy())
     with Image.open(picture) as opened:
@@ -76,7 +76,23 @@ def build(directory: Path, exporter: str = "torchscript") -> Sample:
         preprocess=write_steps(directory / "letterbox.yaml", letterbox()),
         candidate_preprocess=write_steps(directory / "padded_first.yaml", other),
         candidate_inputs=f"text={directory / 'unpadded.npy'}",
+        postprocess=write_steps(directory / "clipped.yaml", filtered(0.9, clipped=True)),
+        candidate_postprocess=write_steps(
+            directory / "unclipped.yaml", filtered(0.97, clipped=False)
+        ),
     )
+
+
+def filtered(score: float, clipped: bool) -> Steps:
+    """Return what is made of the detections: boxes above a score, suppressed, on the image."""
+    steps: Steps = [
+        {"output": 0},
+        {"layout": [0, 2, 1]},
+        {"boxes": "cxcywh"},
+        {"nms": {"score": score, "iou": 0.7}},
+        {"scale_boxes": "image"},
+    ]
+    return [*steps, {"clip": "image"}] if clipped else steps
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ def _investigate(
         match: added
         for match, added in settled.introduced.items()
         if not is_ignored(match.reference, asked.ignore)
+        and not case.apart & set(settled.scene.candidate_segment(match.candidate).inputs)
     }
     inquiry = Inquiry(
         case=case,

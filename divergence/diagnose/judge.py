@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from divergence.compare.floor import MULTIPLE
@@ -152,6 +152,20 @@ def on_equal_inputs(answer: Status, text: str) -> str:
     if answer in {Status.ROUNDING, Status.IDENTICAL}:
         return f"Fed the same input the model is right. {text}"
     return f"Fed the same input: {text}"
+
+
+def on_unequal_inputs(names: Collection[str], blamed: bool, measured: bool, text: str) -> str:
+    """Say how far the model itself was judged where the file cannot take the reference's input.
+
+    blamed: there are culprits. measured: what the segments add is known.
+    """
+    told = (
+        f"The file cannot take the reference's {' and '.join(sorted(names))}, so its outputs say "
+        "nothing of the network;"
+    )
+    if blamed or not measured:
+        return f"{told} apart from that: {text}"
+    return f"{told} every segment that does not read it is within the floor."
 
 
 def unlike_sentence(evidence: Sequence[Evidence]) -> str:

@@ -52,6 +52,15 @@ class Case:
         """Whether the candidate is fed anything else than the reference."""
         return any(item.own for item in self.inputs)
 
+    @property
+    def apart(self) -> frozenset[str]:
+        """The candidate's inputs that the reference's values cannot stand in for."""
+        return frozenset(
+            item.candidate.name
+            for item in self.inputs
+            if item.own and item.candidate is not None and item.shared is None
+        )
+
     def describe_inputs(self) -> dict[str, Any]:
         """Return what `report.json` says under `inputs`, by name."""
         described = {item.name: _describe(item) for item in self.inputs}

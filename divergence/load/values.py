@@ -128,12 +128,16 @@ def _fed(item: OnnxInput, reference: Value) -> Value:
 def _shared(item: OnnxInput, reference: Value, candidate: Value) -> Value | None:
     """Return the reference's value for the candidate, where it can mean the same there.
 
-    It can where it has the shape of the candidate's own value, or is a picture of another size.
+    It can where it has the shape of the candidate's own value, is a picture of another size, or
+    is longer or shorter along one axis. Other axes that differ may be in another order.
     """
     try:
         shared = _fed(item, reference)
     except InputError:
         return None
     here, there = shared.value.shape, candidate.value.shape
-    resized = len(here) == len(there) == _PICTURE and here[:2] == there[:2]
-    return shared if here == there or resized else None
+    if len(here) != len(there):
+        return None
+    differ = sum(a != b for a, b in zip(here, there, strict=True))
+    resized = len(here) == _PICTURE and here[:2] == there[:2]
+    return shared if differ <= 1 or resized else None

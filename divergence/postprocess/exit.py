@@ -83,9 +83,9 @@ def _exit(explained: list[Explanation]) -> Exit:
 
 
 def _explained(scene: Scene) -> list[Explanation]:
-    """Explain the outputs that differ where no finding blames a segment."""
+    """Explain the outputs that differ where no finding blames a segment or an input."""
     blamed = any(finding.culprit is not None for finding in scene.diagnosis.findings)
-    if blamed or not scene.options.diagnose:
+    if blamed or scene.case.apart or not scene.options.diagnose:
         return []
     ours, theirs = _outputs(scene)
     links = _links(scene)

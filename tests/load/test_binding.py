@@ -401,10 +401,18 @@ def test_the_same_value_is_not_its_own():
     assert not made.inputs[0].own
 
 
-def test_a_value_of_another_shape_has_no_stand_in():
-    made = bound(net("x"), head("i"), A, array(2, 2, 9))
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [((2, 3), (2, 9, 1)), ((1, 8, 6), (1, 6, 8)), ((2, 8), (3, 9))]
+)
+def test_a_value_of_another_shape_has_no_stand_in(ours, theirs):
+    made = bound(net("x"), head("i"), array(1, *ours), array(2, *theirs))
     assert marks(dict(made.shared.kwargs)) == {"i": 2}
     assert made.notes == ("'x': the two sides take values of different shapes, each its own",)
+
+
+def test_a_value_with_more_rows_has_one():
+    made = bound(net("x"), head("i"), array(1, 1, 4, 8), array(2, 1, 3, 8))
+    assert made.shared.kwargs["i"].shape == (1, 4, 8)
 
 
 def test_a_picture_of_another_size_has_one():

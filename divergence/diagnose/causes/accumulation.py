@@ -13,6 +13,8 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     beyond = [m for m in inquiry.observed.measured if m.metrics.violations]
     if not beyond:
         return "every pair is within the default tolerance of its type"
+    if inquiry.case.apart:
+        return "both sides are fed other inputs, which the errors come from"
     if inquiry.accused:
         return "a segment adds an error beyond the floor"
     if not inquiry.introduced:
