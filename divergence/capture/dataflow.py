@@ -50,8 +50,10 @@ class Dataflow(Generic[Maker]):
         memory = self._memory(tensor, create=False)
         if memory is None:
             return None
-        found, time = memory.views.get(_window(tensor), (None, -1))
         low, high = _extent(tensor)
+        found, time = memory.views.get(_window(tensor), (None, -1))
+        if time < 0 and (turned := _turned(memory, tensor)) is not None:
+            found, time = turned
         for write in reversed(memory.writes):
             if write.time < time:
                 break
@@ -94,6 +96,17 @@ class Dataflow(Generic[Maker]):
         return memory
 
 
+def _turned(memory: _Memory[Maker], tensor: Tensor) -> tuple[Maker, int] | None:
+    """Return who last made the same bytes under another shape: `transpose_` tells nobody."""
+    extent, size = _extent(tensor), tensor.element_size()
+    same = [
+        made
+        for (offset, shape, strides, dtype), made in memory.views.items()
+        if dtype == str(tensor.dtype) and _span(offset, shape, strides, size) == extent
+    ]
+    return max(same, key=lambda made: made[1], default=None)
+
+
 def storage_key(tensor: Tensor) -> int | None:
     """Return what identifies the tensor's memory; None for tensors without plain memory."""
     try:
@@ -109,9 +122,14 @@ def _window(tensor: Tensor) -> Window:
 
 def _extent(tensor: Tensor) -> tuple[int, int]:
     """Return the bytes [low, high) of the storage between the first and the last element."""
-    if tensor.numel() == 0:
+    shape, strides = tuple(tensor.shape), tensor.stride()
+    return _span(int(tensor.storage_offset()), shape, strides, tensor.element_size())
+
+
+def _span(
+    offset: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int
+) -> tuple[int, int]:
+    if 0 in shape:
         return 0, 0
-    low = int(tensor.storage_offset())
-    last = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    size = tensor.element_size()
-    return low * size, (low + last + 1) * size
+    last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    return offset * size, (offset + last + 1) * size

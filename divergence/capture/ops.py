@@ -224,7 +224,9 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         execute = self._execute
         result = execute(func, op, args, kwargs) if execute else func(*args, **kwargs)
         frame = self.scopes.top
-        if frame is not None and not (op.name in _MAY_DO_NOTHING and _same(args[0], result)):
+        # In place (`transpose_`) the argument is the result: that something happened all the same.
+        idle = op.name in _MAY_DO_NOTHING and not op.written and _same(args[0], result)
+        if frame is not None and not idle:
             number = frame.count(op.name)
             self._listener.op(frame, op, number, args, kwargs, result)
         return result

@@ -64,9 +64,13 @@ def blamed(scene: Scene, end: str, clean: Clean) -> tuple[str, ...]:
 
 
 def nearest(scene: Scene, end: str, nodes: Sequence[str], edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Return those of `nodes` around the places of what heals, where there are too many."""
+    """Return `nodes` with the places of what heals; where there are too many, those around it."""
     sites = scene.candidate_segment(end).sites
     near = {value for edit in edits for value in edit.values} & {site.name for site in sites}
+    healing = node_names([site for site in sites if site.name in near])
+    known = {*nodes, *healing}
+    inner = [name for name in node_names(sites) if name in known]
+    nodes = (*inner, *(name for name in nodes if name not in inner))
     kept: tuple[str, ...] = ()
     while len(nodes) > MOST_NODES:
         names = set(node_names([site for site in sites if site.name in near]))

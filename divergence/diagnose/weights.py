@@ -35,13 +35,25 @@ def expected_weights(region: Region) -> Iterator[Expected]:
     """Yield the parameters that the reference's segment reads, and what folding makes of them.
 
     A batch norm behind a convolution is usually folded into it by an exporter or an optimiser:
-    W' = W g, b' = (b - mean) g + beta with g = gamma / sqrt(variance + epsilon).
+    W' = W g, b' = (b - mean) g + beta with g = gamma / sqrt(variance + epsilon). Those come
+    first where the segment has no such node.
     """
+    folded = list(_folded_pairs(region))
+    if region.node("BatchNormalization"):
+        yield from (*_read(region), *folded)
+    else:
+        yield from (*folded, *_read(region))
+
+
+def _read(region: Region) -> Iterator[Expected]:
     read = (name for site in region.reference.sites for name in site.weights)
     for name in dict.fromkeys(read):
         weight = region.reference_weights.get(name)
         if weight is not None:
             yield Expected(name, weight.load())
+
+
+def _folded_pairs(region: Region) -> Iterator[Expected]:
     modules = region.modules()
     norms = [(n, m) for n, m in modules if _is_frozen_norm(m)]
     for conv_name, conv in modules:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
 from divergence.matching.sides import Sides
+from divergence.records import Match
 
 _NAMED, _ORDERED = 8.0, 5.0
+# How sure outputs are that nothing but their name, or their order, pairs.
+_BY_NAME, _BY_ORDER = 0.98, 0.95
 
 
 def hints(sides: Sides) -> Iterator[Hint]:
@@ -45,3 +48,30 @@ def _meet(
             used.add(fit[0])
             strength = _ORDERED if len(fit) == 1 or len(left) == len(right) else 2.0
             yield Hint(i, fit[0], strength, f"{what} order")
+
+
+def left(sides: Sides, matches: Collection[Match]) -> Iterator[Match]:
+    """Yield pairs of the outputs that nothing else paired: an output is one whatever makes it."""
+    ours, theirs = sides.reference.program, sides.candidate.program
+    paired = {m.reference for m in matches}, {m.candidate for m in matches}
+    open_ours, open_theirs = (
+        [
+            (name, program.outputs[k])
+            for k, name in enumerate(program.output_names)
+            if program.outputs[k] not in taken
+        ]
+        for program, taken in zip((ours, theirs), paired, strict=True)
+    )
+    named = dict(open_theirs)
+    for name, site in open_ours:
+        if name in named:
+            yield Match(site, named[name], "output name", _BY_NAME)
+    rest_ours = [site for name, site in open_ours if name not in named]
+    names = {name for name, _ in open_ours}
+    rest_theirs = [site for name, site in open_theirs if name not in names]
+    if len(rest_ours) == len(rest_theirs):
+        yield from (
+            Match(a, b, "output order", _BY_ORDER)
+            for a, b in zip(rest_ours, rest_theirs, strict=True)
+            if sides.reference.sites[a].shape == sides.candidate.sites[b].shape
+        )

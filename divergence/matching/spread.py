@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from divergence.matching import ends
 from divergence.matching.board import Board
 from divergence.matching.certainty import confidence
 from divergence.matching.reasons import alone, paired_by
@@ -26,6 +27,8 @@ def spread(board: Board, fixed: Sequence[Match], relations: Relations) -> Pairin
     for i, j in sorted(board.paired.items()):  # operands first: relations build on theirs
         for match in chosen.members(i, j):
             matches.setdefault(match.reference, match)
+    for match in ends.left(board.sides, tuple(matches.values())):
+        matches.setdefault(match.reference, match)
     order = {site.name: site.order for site in board.reference.program.sites}
     ordered = sorted(matches.values(), key=lambda match: order[match.reference])
     return Pairing(tuple(ordered), tuple(alone(board, ordered)))

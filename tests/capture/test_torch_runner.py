@@ -513,3 +513,15 @@ class TestControlFlow:
         assert sites["0._orig_mod.1"].op == "ReLU"
         expected = nn.Sequential(inner, nn.Tanh())(torch.from_numpy(call.args[0]))
         np.testing.assert_array_equal(runner.run(call)[0], expected.detach().numpy())
+
+
+class Turned(Parent):
+    def forward(self, x):
+        return self.child(torch.relu(x).neg().transpose_(0, 1)) * 2
+
+
+def test_a_view_made_in_place_is_a_step_of_its_own():
+    _, _, _, sites = survey(Turned(), array(2, 3))
+    assert sites["<root>::mul#0"].inputs == ("<root>::transpose#0",)
+    assert sites["<root>::transpose#0"].inputs == ("<root>::neg#0",)
+    assert not sites["child"].constant

@@ -167,3 +167,13 @@ def test_ten_thousand_nodes_in_a_row_do_not_overflow_the_stack():
 
     found = match(row("op", "sin"), row("node", "Sin"))
     assert pairs(found)["op700"] == "node700"
+
+
+def test_an_output_is_one_whatever_makes_it():
+    ours, theirs = Sketch("op"), Sketch("node")
+    value = ours.op("head", "linear", (1, 6), [ours.input("x", (1, 4))], scope="head")
+    x = theirs.input("x", (1, 4))
+    quantised = theirs.op("q", "QuantizeLinear", (1, 6), [theirs.op("m", "Mystery", (1, 6), [x])])
+    other = theirs.op("y", "DequantizeLinear", (1, 6), [quantised])
+    found = match(ours.program(value), theirs.program(other))
+    assert pairs(found)["head"] == "y"

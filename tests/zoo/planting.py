@@ -105,3 +105,25 @@ def residual_adds(graph: Graph) -> Iterator[onnx.NodeProto]:
     for node in graph.of("Add"):
         if all(graph.producer(i) is not None and graph.constant(i) is None for i in node.input):
             yield node
+
+
+def strip(model: onnx.ModelProto) -> dict[str, str]:
+    """Replace all names but those of inputs and outputs, drop metadata; return new node names."""
+    kept = {v.name for v in (*model.graph.input, *model.graph.output)} | {""}
+    names: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+
+    def value(name: str) -> str:
+        return name if name in kept else names.setdefault(name, f"v{len(names)}")
+
+    for tensor in model.graph.initializer:
+        tensor.name = value(tensor.name)
+    for position, node in enumerate(model.graph.node):
+        renamed[node.name] = f"n{position}"
+        node.name = f"n{position}"
+        node.input[:] = [value(name) for name in node.input]
+        node.output[:] = [value(name) for name in node.output]
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del model.graph.value_info[:], model.metadata_props[:]
+    return renamed

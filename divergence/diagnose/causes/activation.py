@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from divergence.diagnose.builder import rebuild
 from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence, Site
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 CAUSE = "attribute.activation"
 
@@ -19,43 +22,60 @@ ACTIVATIONS = frozenset(
     | {"LeakyRelu", "Max", "Min", "Mish", "PRelu", "QuickGelu", "Relu", "Selu", "Sigmoid"}
     | {"Softplus", "Softsign", "Swish", "Tanh", "ThresholdedRelu"}
 )
+# Steps on either side of its node that an activation's formula may take: x (erf(x / c) + 1) / 2.
+STEPS = 3
+
+Span = tuple[str, str]
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Rebuild the reference's activation from every value it could act on."""
+    """Rebuild each of the reference's activations around each node that may be part of it."""
     nodes = suspect.region.node(*ACTIVATIONS)
     if not nodes:
         return "no node of the segment is an activation"
-    wanted = [site for site in suspect.region.reference.sites if canonical(site.op) in LOWERINGS]
+    sites = (site for site in suspect.region.reference.sites if not site.alias_of)
+    wanted = [site for site in sites if canonical(site.op) in LOWERINGS]
     if not wanted:
         return "the reference's segment has no activation that could be rebuilt"
-    last, got = wanted[-1], describe(suspect)
-    if canonical(got) == _wanted(last):
-        return f"both sides apply {got}"
-    return [_hypothesis(suspect, last, source) for source in _sources(suspect)]
+    tried: dict[tuple[Span, str], Hypothesis] = {}
+    for node in nodes:
+        for site in wanted[::-1]:
+            if canonical(_described(suspect, node)) == _wanted(site):
+                continue
+            for span in _spans(suspect, node):
+                tried.setdefault((span, _wanted(site)), _hypothesis(suspect, site, span))
+    return list(tried.values()) or f"both sides apply {describe(suspect)}"
 
 
-def _sources(suspect: Suspect) -> Iterator[str]:
-    """Values of the segment that the activation may read: those of its shape come first."""
-    shape = suspect.expected.shape
-    yield from (
-        name for name in suspect.region.candidate.inputs if suspect.feeds[name].shape == shape
-    )
-    for node in suspect.region.nodes:
-        if suspect.region.match.candidate not in node.output:
-            yield node.output[0]
+def _spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
+    """Yield (source, target) of the formulas that an activation's node may be part of.
+
+    The node itself first, then what leads to it and what is made of it, a few steps far.
+    """
+    nodes = suspect.region.nodes
+    makers = {output: n for n in nodes for output in n.output}
+    data = {*makers, *suspect.feeds}
+    before, behind = [name for name in node.input if name in data], [node.output[0]]
+    sources, targets = list(before), list(behind)
+    for _ in range(STEPS):
+        before = [i for v in before if v in makers for i in makers[v].input if i in data]
+        behind = [n.output[0] for n in nodes if set(behind) & set(n.input)]
+        sources += before
+        targets += behind
+    yield from ((source, target) for target in targets for source in sources)
 
 
-def _hypothesis(suspect: Suspect, site: Site, source: str) -> Hypothesis:
+def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:
+    source, target = span
     op, settings = canonical(site.op), _settings(site)
     want, got = _wanted(site), describe(suspect)
     return Hypothesis(
         edit=rebuild(
-            suspect.region.match.candidate,
+            target,
             source,
             lowered(op, settings),
             suspect.produced.dtype,
-            f"compute {suspect.region.match.candidate} by {want} as the reference does",
+            f"compute {target} by {want} as the reference does",
         ),
         explanation=f"the activation is {got} where the reference applies {want}",
         evidence=(Evidence(f"activation at {site.name}", want, got),),
@@ -81,14 +101,15 @@ SETTINGS = (
 
 
 def describe(suspect: Suspect) -> str:
-    """Name the candidate's activation with its figures: `LeakyRelu(alpha=0.2)`."""
-    parts = []
-    for node in suspect.region.node(*ACTIVATIONS):
-        shown = [
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name in ("alpha", "beta", "approximate", "gamma")
-            if (value := attribute(node, name)) is not None
-        ]
-        shown += [f"{value:g}" for _, value in scalar_operands(suspect, node)]
-        parts.append(f"{node.op_type}({', '.join(shown)})" if shown else node.op_type)
-    return ", ".join(parts)
+    """Name the candidate's activations with their figures: `LeakyRelu(alpha=0.2)`."""
+    return ", ".join(_described(suspect, node) for node in suspect.region.node(*ACTIVATIONS))
+
+
+def _described(suspect: Suspect, node: NodeProto) -> str:
+    shown = [
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name in ("alpha", "beta", "approximate", "gamma")
+        if (value := attribute(node, name)) is not None
+    ]
+    shown += [f"{value:g}" for _, value in scalar_operands(suspect, node)]
+    return f"{node.op_type}({', '.join(shown)})" if shown else str(node.op_type)

@@ -58,7 +58,9 @@ def _has_weights(inquiry: Inquiry, value: str) -> bool:
     segment = inquiry.scene.candidate_segment(value)
     weights = inquiry.scene.candidate.weights
     return any(
-        weights[name].dtype.startswith(("float", "bfloat")) and len(weights[name].shape) > 1
+        weights[name].dtype.startswith(("float", "bfloat"))
+        # a norm's gain may be stored with axes of length one
+        and sum(length > 1 for length in weights[name].shape) > 1
         for site in segment.sites
         for name in site.weights
         if name in weights

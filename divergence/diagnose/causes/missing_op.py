@@ -87,10 +87,12 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
 
 
 def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
-    """A function of one value that the reference applies, where no node does."""
-    for site in suspect.region.reference.sites:
-        op = canonical(site.op)
-        if op not in LOWERINGS or suspect.region.node(*_makers(op)):
+    """A function of one value that the reference applies more often than nodes do."""
+    applied = [s for s in suspect.region.reference.sites if not s.alias_of]
+    names = [canonical(site.op) for site in applied]
+    for site, op in zip(applied, names, strict=True):
+        present = _count(suspect, *_makers(op))
+        if op not in LOWERINGS or names.count(op) <= present:
             continue
         for place in _places(suspect):
             settings = {k: v for k, v in site.attributes.items() if v is not None}
@@ -98,7 +100,7 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 edit=insert(place, lowered(op, settings), suspect.produced.dtype, action),
                 explanation=f"{op} is missing {place}; the reference has it at {site.name}",
-                evidence=(Evidence(f"{op} in the segment", 1, 0),),
+                evidence=(Evidence(f"{op} in the segment", names.count(op), present),),
                 remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
                 parameters={"op": op},
             )

@@ -140,8 +140,9 @@ def _replacements(
 ) -> list[tuple[Expected, Array]]:
     """Return what may belong in an operand's place, the likeliest first.
 
-    That is what resembles it; of what does not (another checkpoint), what no node holds, in the
-    order in which both sides read their parameters, the way round that the node takes it.
+    That is what resembles it, the nearest first; of what does not (another checkpoint), what no
+    node holds, in the order in which both sides read their parameters, the way round that the
+    node takes it.
     """
     fitting = [
         (want, layout) for want in expected for layout in layouts(want.value, operand.value.shape)
@@ -151,10 +152,12 @@ def _replacements(
     alike = sum(o.value.shape == operand.value.shape for o in before)
     own = free[alike] if alike < len(free) else None
 
-    def unlikely(entry: tuple[Expected, Array]) -> tuple[bool, bool, bool, bool]:
+    def unlikely(entry: tuple[Expected, Array]) -> tuple[bool, float, bool, bool, bool]:
         want, layout = entry
+        alike = _resembles(layout, operand.value)
         return (
-            not _resembles(layout, operand.value),
+            not alike,
+            _apart(layout, operand.value) if alike else 0.0,
             want is not own,
             not any(want is other for other in free),
             _is_square(layout) and (layout is want.value) == operand.turns,
@@ -168,6 +171,10 @@ def _resembles(layout: Array, value: Array) -> bool:
     a, b = layout.astype(np.float64).ravel(), value.astype(np.float64).ravel()
     a, b = a - a.mean(), b - b.mean()
     return float(a @ b) > ALIKE * float(np.sqrt((a @ a) * (b @ b)))
+
+
+def _apart(layout: Array, value: Array) -> float:
+    return float(np.square(layout.astype(np.float64) - value.astype(np.float64)).sum())
 
 
 def _operands(region: Region) -> Iterator[Operand]:
