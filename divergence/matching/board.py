@@ -99,8 +99,20 @@ class Board:
         others = [(pair[0], c) for c in row if c != pair[1]]
         others += [(r, pair[1]) for r in column if r != pair[0]]
         near = (p for p in others if self.scores[p] > self.scores[pair] - _CLEAR)
-        rivals = [self.scores[p] for p in near if self._is_open(p) and not self._is_in_the_way(p)]
+        rivals = [self.scores[p] for p in near if self._is_rival(p, pair)]
         return self.scores[pair] - max(rivals, default=self.scores[pair] - _CLEAR)
+
+    def _is_rival(self, other: Pair, pair: Pair) -> bool:
+        """Return whether a pair of one of the same nodes may be right in a pair's place."""
+        if not self._is_open(other) or self._is_in_the_way(other):
+            return False
+        if self._fit(other) != LOWERED or self._fit(pair) != LOWERED:
+            return True
+        inner = _leads_to(self.candidate, other[1], pair[1])
+        return not inner and not _leads_to(self.reference, other[0], pair[0])
+
+    def _fit(self, pair: Pair) -> float:
+        return self.sides.fit(self.reference.nodes[pair[0]], self.candidate.nodes[pair[1]])
 
     def decide(self, pair: Pair) -> None:
         """Take a pair; those that it was a rival of may lead now."""
@@ -125,8 +137,7 @@ class Board:
 
         Of two composites behind each other the second must not take the first one's partner.
         """
-        first, second = self.reference.nodes[pair[0]], self.candidate.nodes[pair[1]]
-        if self.sides.fit(first, second) != LOWERED:
+        if self._fit(pair) != LOWERED:
             return False
         rivals = (
             (i, j)
@@ -136,7 +147,13 @@ class Board:
             and min(across, down) > _LEAST
             and across + down > self.scores[pair]
         )
-        return any(self._is_open(other) for other in rivals)
+        return any(self._is_open(other) and self._needs((other[0], pair[1])) for other in rivals)
+
+    def _needs(self, pair: Pair) -> bool:
+        """Return whether the reference node of a pair has no far better partner."""
+        row = self._rows[pair[0]]
+        better = (j for j, score in row.items() if score > row[pair[1]] + _CLEAR)
+        return not any(self._is_open((pair[0], j)) for j in better)
 
     def _is_contradicted(self, pair: Pair) -> bool:
         """Count what speaks against a pair; return whether its score fell.
@@ -189,6 +206,18 @@ def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
                     reached.append(j)
         frontier = reached
     return found
+
+
+def _leads_to(graph: Graph, inner: int, last: int) -> bool:
+    """Return whether a step is read by nothing but what becomes another step."""
+    for _ in range(_FAR):
+        consumers = graph.nodes[inner].consumers
+        if len(consumers) != 1:
+            return False
+        inner = consumers[0]
+        if inner == last:
+            return True
+    return False
 
 
 def _by_shape(first: Node, second: Node, blocked: bool) -> float:

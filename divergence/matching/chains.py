@@ -44,7 +44,6 @@ class Chain:
     """
 
     head: int
-    weight: str
     size: tuple[int, int]
     norms: Floats | None
     moments: Floats
@@ -65,7 +64,6 @@ def _chain(graph: Graph, node: Node, kernel: Kernel) -> Chain:
     statistics = moments(matrix)
     return Chain(
         head=node.index,
-        weight=kernel.name,
         size=(kernel.channels, matrix.shape[1]),
         norms=norms(matrix) if kernel.scaled else None,
         moments=statistics,

@@ -43,7 +43,7 @@ class Layouts:
             source = self._same(site)
             if source is None:
                 return None
-            back = moved(site, source, found)
+            back = moved(site, source, found, graph.program.weights)
             if back is None:
                 return None
             site, found = source, back

@@ -19,9 +19,9 @@ Shape = tuple[int, ...]
 
 _SAMPLE: Final = 61  # positions that are followed: layouts that agree on all of them are one
 _TRANSPOSING: Final = frozenset({"transpose", "t", "swapaxes", "numpy_t"})
-_UNKNOWN: Final = frozenset(
-    {"movedim", "as_strided", "channel_shuffle", "reorderinput", "reorderoutput"}
-)
+_STRIDED: Final = frozenset({"movedim", "as_strided"})
+_UNKNOWN: Final = frozenset({"channel_shuffle", "reorderinput", "reorderoutput"})
+_PICKING: Final = frozenset({"gather", "index_select", "index"})  # any order, any element twice
 _SHUFFLES: Final = frozenset({"pixel_shuffle", "pixel_unshuffle", "depthtospace", "spacetodepth"})
 
 
@@ -47,17 +47,28 @@ def permuted(positions: Positions, shape: Shape, order: Sequence[int]) -> Positi
     return np.asarray(np.ravel_multi_index(back, shape) if shape else positions, dtype=np.int64)
 
 
-def moved(site: Site, source: Site, positions: Positions) -> Positions | None:
+def moved(
+    site: Site, source: Site, positions: Positions, weights: Mapping[str, Weight]
+) -> Positions | None:
     """Return where flat positions of a site lie in its source, of the same count of elements."""
     if site.alias_of or site.shape is None or source.shape is None:
         return positions
     name = normal(operator(site))
     if math.prod(site.shape) != math.prod(source.shape) or name in _UNKNOWN:
         return None
+    if name in _STRIDED and max(len(_long(site.shape)), len(_long(source.shape))) > 1:
+        return None
+    if name in _PICKING:
+        return taken(site, source, positions, weights)
     if name in _SHUFFLES:
         return _shuffled(site, source.shape, positions)
     order = permutation(site, len(source.shape))
     return positions if order is None else permuted(positions, source.shape, order)
+
+
+def _long(shape: Shape) -> Shape:
+    """Return the sizes above one; a value with one such axis has one order of axes only."""
+    return tuple(size for size in shape if size > 1)
 
 
 def permutation(site: Site, axes: int) -> Shape | None:
@@ -111,6 +122,8 @@ def taken(
     chosen = _chosen(site, source.shape, weights)
     if chosen is None:
         return None
+    if len(source.shape) == 1:
+        return np.asarray(chosen[0].reshape(-1)[positions], dtype=np.int64)
     if len(site.shape) < len(source.shape):  # selected axes are dropped
         kept: Shape = tuple(1 if a in chosen else n for a, n in enumerate(source.shape))
     else:

@@ -80,11 +80,12 @@ def _in_turn(left: list[Chain], right: list[Chain], ours: Floats, theirs: Floats
     return found
 
 
-def _users(chains: list[Chain]) -> dict[str, list[int]]:
-    users: dict[str, list[int]] = defaultdict(list)
+def _users(chains: list[Chain]) -> dict[bytes, list[int]]:
+    """Return the uses of each content that several chains have, as one weight or as copies."""
+    users: dict[bytes, list[int]] = defaultdict(list)
     for position, chain in enumerate(chains):
-        users[chain.weight].append(position)
-    return {name: uses for name, uses in users.items() if len(uses) > 1}
+        users[chain.signature.tobytes()].append(position)
+    return {content: uses for content, uses in users.items() if len(uses) > 1}
 
 
 def _best(rows: Floats, columns: Floats) -> Floats:

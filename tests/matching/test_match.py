@@ -177,3 +177,49 @@ def test_an_output_is_one_whatever_makes_it():
     other = theirs.op("y", "DequantizeLinear", (1, 6), [quantised])
     found = match(ours.program(value), theirs.program(other))
     assert pairs(found)["head"] == "y"
+
+
+def test_calls_of_one_weight_that_the_file_holds_copies_of_are_paired_in_turn():
+    def row(kind: str, op: str, copies: bool) -> Program:
+        sketch = Sketch(kind)
+        value = sketch.input("x", IMAGE)
+        for i in range(3):
+            weight = sketch.weight(f"w{i if copies else 0}", KERNELS[0])
+            value = sketch.op(f"{kind}{i}", op, IMAGE, [value], [weight])
+        return sketch.program(value)
+
+    found = pairs(match(row("op", "convolution", copies=False), row("node", "Conv", copies=True)))
+    assert [found[f"op{i}"] for i in range(3)] == ["node0", "node1", "node2"]
+
+
+def test_a_group_norm_used_thrice_is_the_last_step_of_its_lowering():
+    gains = [np.ones((8, 1, 1), "float32"), np.zeros((8, 1, 1), "float32")]
+
+    def torch_side() -> Program:
+        sketch = Sketch("op")
+        value = sketch.input("x", IMAGE)
+        kernel = sketch.weight("w", KERNELS[0])
+        names = [sketch.weight(f"g{n}", gain) for n, gain in enumerate(gains)]
+        for i in range(3):
+            value = sketch.op(f"conv{i}", "convolution", IMAGE, [value], [kernel])
+            value = sketch.op(f"norm{i}", "group_norm", IMAGE, [value], names)
+            value = sketch.op(f"act{i}", "silu", IMAGE, [value])
+        return sketch.program(value)
+
+    def file_side() -> Program:
+        sketch = Sketch("node")
+        value = sketch.input("x", IMAGE)
+        kernel = sketch.weight("w", KERNELS[0])
+        names = [sketch.weight(f"g{n}", gain) for n, gain in enumerate(gains)]
+        for i in range(3):
+            value = sketch.op(f"c{i}", "Conv", IMAGE, [value], [kernel])
+            value = sketch.op(f"i{i}", "InstanceNormalization", (1, 2, 144), [value])
+            value = sketch.op(f"m{i}", "Mul", IMAGE, [value], names[:1])
+            value = last = sketch.op(f"a{i}", "Add", IMAGE, [value], names[1:])
+            gate = sketch.op(f"s{i}", "Sigmoid", IMAGE, [value])
+            value = sketch.op(f"y{i}", "Mul", IMAGE, [last, gate])
+        return sketch.program(value)
+
+    found = pairs(match(torch_side(), file_side()))
+    assert [found.get(f"norm{i}") for i in range(3)] == ["a0", "a1", "a2"]
+    assert [found.get(f"act{i}") for i in range(3)] == ["y0", "y1", "y2"]

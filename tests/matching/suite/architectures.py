@@ -72,6 +72,24 @@ class Tagger(nn.Module):
         return torch.log_softmax(self.head(self.norm(steps)), dim=-1)
 
 
+class States(nn.Module):
+    """Last states of a GRU and of an LSTM with two layers and two directions, all of them used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(16, 32)
+        self.lstm = nn.LSTM(32, 24, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(48, 24, batch_first=True)
+        self.hidden, self.cell, self.last = nn.Linear(96, 8), nn.Linear(96, 8), nn.Linear(24, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps, (hidden, cell) = self.lstm(self.embed(x).tanh())
+        _, last = self.gru(steps)
+        states = (state.transpose(0, 1).flatten(1) for state in (hidden, cell, last))
+        hidden, cell, last = states
+        return self.hidden(hidden) + self.cell(cell) + self.last(last)
+
+
 def _timm(name: str, **options: object) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         import timm
@@ -119,6 +137,7 @@ ARCHITECTURES = (
                  (1, 3, 56, 56)),
     Architecture("yolo12n", "tuned", _yolo("yolo12n.yaml"), (1, 3, 128, 128)),
     Architecture("lstm", "tuned", Tagger, (1, 12, 16)),
+    Architecture("states", "tuned", States, (1, 12, 16)),
     Architecture("repeated", "tuned", Repeated, (1, 3, 32, 32)),
     Architecture("efficientnet_b0", "measured", _timm("efficientnet_b0")),
     Architecture("regnety_002", "measured", _timm("regnety_002")),
