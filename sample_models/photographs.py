@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,27 @@ def photograph(name: str) -> Path:
             return path
     packages = [package for package, path in _SHIPPED if Path(path).stem == name]
     raise FileNotFoundError(f"The photograph {name} is shipped by {packages}; install that.")
+
+
+def write_crops(directory: Path, across: int = 3, share: float = 0.6) -> Path:
+    """Write each photograph and square crops of it, `across` each way, as PNG; return the folder.
+
+    share: of the shorter side, that a crop is long. Crops of one photograph overlap.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in photographs():
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+        picture.save(directory / f"{path.stem}.png")
+        side = round(min(picture.size) * share)
+        for row, column in product(range(across), repeat=2):
+            left, top = (
+                round((length - side) * place / (across - 1))
+                for length, place in zip(picture.size, (column, row), strict=True)
+            )
+            crop = picture.crop((left, top, left + side, top + side))
+            crop.save(directory / f"{path.stem}-{row}{column}.png")
+    return directory
 
 
 def batch(

@@ -13,9 +13,15 @@ MOST_UNREAD = 50
 def brief(found: InputSet) -> str:
     """Return the agreement in one line."""
     told = [f"{words.share(found.compared, found.inputs)} compared"]
-    told.append(f"worst (traced here): {words.printable(found.worst)}")
     told += [f"{name} {figure}" for name, figure in _figures(found)]
     return ", ".join(told)
+
+
+def worst(found: InputSet, width: int, cut: str) -> str:
+    """Return which input is traced, in at most `width` characters: of a long path the end."""
+    name, told = words.printable(found.worst), " (traced here)"
+    room = max(width - len(told), len(cut) + 1)
+    return (name if len(name) <= room else cut + name[len(cut) - room :]) + told
 
 
 def render(found: InputSet | None) -> Markup:

@@ -66,7 +66,7 @@ def render(document: Document, where: str | None, width: int, glyphs: Glyphs) ->
     width = max(width, 40)
     head = _verdict(document, width, glyphs)
     accused = _accused(document, width, glyphs)
-    foot = _foot(document, where)
+    foot = _foot(document, where, width, glyphs)
     # Blank lines stand before the culprits, before the stages and before the foot.
     room = LINES - len(head) - len(accused) - len(foot) - 3
     stages = _stages(document, width, glyphs, room)
@@ -156,7 +156,7 @@ def _listed(names: tuple[str, ...], width: int, glyphs: Glyphs) -> str:
     return f"none: the two values stand beside each other {glyphs.cut}"
 
 
-def _foot(document: Document, where: str | None) -> list[Text]:
+def _foot(document: Document, where: str | None, width: int, glyphs: Glyphs) -> list[Text]:
     sides = ", ".join(f"{name} {told}" for name, told in document.coverage)
     lines = [Text.assemble(("coverage ", "dim"), sides)]
     if document.outputs:
@@ -167,6 +167,8 @@ def _foot(document: Document, where: str | None) -> list[Text]:
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))
     if document.input_set is not None:
         lines.append(Text.assemble(("inputs   ", "dim"), input_set.brief(document.input_set)))
+        worst = input_set.worst(document.input_set, width - len("worst    "), glyphs.cut)
+        lines.append(Text.assemble(("worst    ", "dim"), worst))
     if document.detections is not None:
         lines.append(Text.assemble(("boxes    ", "dim"), detections.brief(document.detections)))
     if where is not None:

@@ -25,7 +25,7 @@ def test_a_folder_is_a_set_and_the_worst_is_traced(files, run):
     code, out, err = run("trace", MODEL, "wrong.onnx", "set")
     assert (code, err) == (1, "")
     report = Report.load(files / "divergence-report")
-    assert f"worst (traced here): {report.input_set.worst}" in out
+    assert f"worst    {report.input_set.worst} (traced here)" in out
     assert len(pd.read_csv(files / "divergence-report" / "inputs.csv")) == 3
     page = (files / "divergence-report" / "report.html").read_text()
     assert "worst, traced on this page" in page

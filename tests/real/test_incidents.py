@@ -83,6 +83,22 @@ def test_vit_prepared_alike_is_clean(incident):
     assert report.verdict.status in ("identical", "rounding"), report.verdict.sentence
 
 
+def test_trained_weights_show_what_another_mean_costs_over_a_folder(incident):
+    sample = incident("lite0")
+    wrong = divergence.trace_many(
+        sample.model, sample.onnx["lite0"], str(sample.inputs), **sample.options
+    )
+    assert wrong.summary.inputs == wrong.summary.compared >= 60
+    assert wrong.summary.top1 < 0.6
+    assert not wrong.worst.culprits
+    assert "preprocess.mean_std" in causes(wrong.worst)
+    agreed = sample.agreed()
+    right = divergence.trace_many(
+        agreed.model, agreed.onnx["lite0"], str(agreed.inputs), **agreed.options
+    )
+    assert right.summary.top1 == 1
+
+
 def test_yolo_nas_was_stretched_instead_of_letterboxed(incident):
     report = traced(incident("yolo_nas"), "yolo_nas")
     assert report.verdict.status == "divergent"
