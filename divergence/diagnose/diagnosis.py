@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from divergence.diagnose.blame import nearest
-from divergence.diagnose.causes import RUN_CAUSES
+from divergence.diagnose.causes import RUN_CAUSES, ties
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Explained
@@ -44,10 +44,12 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
     joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
+    explained.sort(key=_is_choice)
     unknown = [e for e in joined.examined if not e.explained]
     told = [inquiry.accused[number] for number in sorted(answered)]
-    culprits = _by_size([*told, *(e.accused for e in explained)])
+    culprits = _by_size([*told, *(e.accused for e in explained if not _is_choice(e))])
     culprits += _by_size([*(e.accused for e in unknown), *left[MOST_EXAMINED:]])
+    culprits += [e.accused for e in explained if _is_choice(e)]
 
     standing = tuple(edit for c in conclusions for edit in c.edits)
     bench = replace(inquiry.means.bench, standing=standing)
@@ -102,6 +104,11 @@ def _introduced(inquiry: Inquiry, joined: Joined) -> dict[Match, Introduced]:
 
 def _by_size(accused: Sequence[Accused]) -> list[Accused]:
     return sorted(accused, key=lambda a: -a.introduced.multiple)
+
+
+def _is_choice(examined: Examined) -> bool:
+    """Whether both sides are right: the least to blame, however far indices are apart."""
+    return all(entry.cause == ties.CAUSE for entry in examined.examination.explained)
 
 
 def _edits(claims: Sequence[Claim]) -> list[Edit]:

@@ -6,7 +6,7 @@ from divergence.diagnose.causes import weight
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.diagnose.suspect import Hypothesis
 from divergence.diagnose.suspects import region
-from divergence.records import Evidence, Finding, Proof
+from divergence.records import Evidence, Finding, Match, Proof
 
 CAUSE = "weights.all"
 
@@ -20,19 +20,24 @@ HEALED = 1e-2
 def examine(inquiry: Inquiry) -> Conclusion | str:
     """Count the layers whose parameters are not the reference's."""
     answers: dict[int, Hypothesis] = {}
+    differing: set[frozenset[str]] = set()
     for number, accused in enumerate(inquiry.accused):
         found = weight.compare(region(inquiry.scene, accused.match))
         if not isinstance(found, str):
             answers[number] = found[0]
-    layers = sum(1 for match in inquiry.introduced if _has_weights(inquiry, match.candidate))
-    if len(answers) < FEWEST_LAYERS or len(answers) < LEAST_SHARE * layers:
-        return f"{len(answers)} of {layers} layers have parameters that are not the reference's"
+            own = frozenset({str(found[0].parameters["initializer"])})
+            differing.add(_matrices(inquiry, accused.match) or own)
+    # A layer that is used several times is one.
+    used = {_matrices(inquiry, match) for match in inquiry.introduced}
+    layers, others = len(used - {frozenset()}), len(differing)
+    if others < FEWEST_LAYERS or others < LEAST_SHARE * layers:
+        return f"{others} of {layers} layers have parameters that are not the reference's"
     edits = tuple(h.edit for h in _each_operand(inquiry, answers))
     before = inquiry.means.bench.error()
     after = inquiry.means.bench.error(edits)
     proof = None
     if before is not None and after is not None and after < before:
-        proof = Proof(f"replace the parameters of {len(answers)} layers", before, after)
+        proof = Proof(f"replace the parameters of {others} layers", before, after)
     # Where nothing else is wrong, what is left accused has lost its pair to the wrong values.
     healed = proof is not None and proof.error_after <= HEALED * proof.error_before
     answered = range(len(inquiry.accused)) if healed else answers
@@ -41,29 +46,28 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
         culprit=None,
         confidence=0.99 if proof else 0.7,
         explanation=(
-            f"the file holds another checkpoint: {len(answers)} of {layers} layers have "
+            f"the file holds another checkpoint: {others} of {layers} layers have "
             "parameters that are not the reference's"
         ),
-        evidence=(
-            Evidence("layers with the reference's parameters", layers, layers - len(answers)),
-        ),
+        evidence=(Evidence("layers with the reference's parameters", layers, layers - others),),
         remedy="Export again from the checkpoint that the reference uses.",
-        parameters={"layers": [layers, len(answers)]},
+        parameters={"layers": [layers, others]},
         proof=proof,
     )
     return Conclusion(finding, edits if proof else (), frozenset(answered))
 
 
-def _has_weights(inquiry: Inquiry, value: str) -> bool:
-    segment = inquiry.scene.candidate_segment(value)
-    weights = inquiry.scene.candidate.weights
-    return any(
-        weights[name].dtype.startswith(("float", "bfloat"))
-        # a norm's gain may be stored with axes of length one
-        and sum(length > 1 for length in weights[name].shape) > 1
-        for site in segment.sites
+def _matrices(inquiry: Inquiry, match: Match) -> frozenset[str]:
+    """Return the weights with more than one axis that the reference's segment reads."""
+    weights = inquiry.scene.reference.weights
+    return frozenset(
+        name
+        for site in inquiry.scene.reference_segment(match.reference).sites
         for name in site.weights
         if name in weights
+        and weights[name].dtype.startswith(("float", "bfloat"))
+        # a norm's gain may be stored with axes of length one
+        and sum(length > 1 for length in weights[name].shape) > 1
     )
 
 

@@ -23,9 +23,11 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Add what the reference's segment has and the nodes lack, behind every value."""
     proposals = [
         *_operands(suspect),
+        *_parameters(suspect),
         *_biases(suspect),
         *_scalars(suspect),
         *_functions(suspect),
+        *_masks(suspect),
     ]
     return proposals or "every op of the reference's segment has its node"
 
@@ -59,11 +61,31 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
                     )
 
 
-def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
-    """A one-dimensional parameter that no node of the segment reads."""
+def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A parameter that the reference adds or multiplies by, and no node of the segment reads."""
+    region, constants = suspect.region, _constants(suspect)
+    for site in region.reference.sites:
+        op = BINARY.get(str(site.attributes.get("aten", site.op)))
+        for name in site.weights if op else ():
+            weight = region.reference_weights.get(name)
+            value = None if weight is None else weight.load()
+            if op is None or value is None or any(_equal(value, c) for c in constants):
+                continue
+            operand = value.astype(suspect.produced.dtype)
+            for place in _places(suspect):
+                yield _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
+
+
+def _constants(suspect: Suspect) -> list[Array]:
+    """Return the constants that nodes of the segment read."""
     region = suspect.region
     read = [region.constant(name) for node in region.nodes for name in node.input if name]
-    constants = [value for value in read if value is not None]
+    return [value for value in read if value is not None]
+
+
+def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A one-dimensional parameter that no node of the segment reads."""
+    region, constants = suspect.region, _constants(suspect)
     for want in expected_weights(region):
         if want.value.ndim != 1 or any(_equal(want.value, c) for c in constants):
             continue
@@ -104,6 +126,18 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
                 remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
                 parameters={"op": op},
             )
+
+
+def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
+    """The mask of a causal attention: a query sees no key behind it."""
+    softmax = suspect.region.node("Softmax")
+    for site in suspect.region.sites("scaled_dot_product_attention"):
+        if not softmax or not site.attributes.get("is_causal") or site.shape is None:
+            continue
+        length = site.shape[-2]
+        mask = np.triu(np.full((length, length), -np.inf), 1).astype(suspect.produced.dtype)
+        place = Place(softmax[0].output[0], operand=0)
+        yield _missing(suspect, place, "Add", mask, "causal mask of the logits", site.name)
 
 
 def _makers(op: str) -> tuple[str, ...]:

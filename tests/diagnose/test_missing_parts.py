@@ -1,0 +1,94 @@
+"""What a file lacks, and which culprit is named first."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import divergence
+from tests.zoo.special import export
+
+HEADS, WIDTH, TOKENS = 2, 8, 9
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Attention(nn.Module):
+    """A causal attention with a bias for each position, or without one of them."""
+
+    def __init__(self, causal=True, positions=True):
+        super().__init__()
+        self.causal, self.positions = causal, positions
+        self.qkv = nn.Linear(HEADS * WIDTH, 3 * HEADS * WIDTH)
+        self.bias = nn.Parameter(torch.randn(TOKENS, HEADS * WIDTH))
+        self.proj = nn.Linear(HEADS * WIDTH, 3)
+
+    def forward(self, x):
+        x = torch.tanh(x)
+        if self.positions:
+            x = x + self.bias
+        parts = self.qkv(x).reshape(1, TOKENS, 3, HEADS, WIDTH).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(*parts.unbind(0), is_causal=self.causal)
+        return self.proj(mixed.transpose(1, 2).reshape(1, TOKENS, HEADS * WIDTH))
+
+
+class Shared(nn.Module):
+    """One layer used three times, then a choice among equal scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(24, 24)
+        self.head = nn.Linear(24, 4)
+
+    def forward(self, x):
+        for _ in range(3):
+            x = x + torch.tanh(self.layer(x))
+        scores, places = x.clamp(-0.5, 0.5).topk(5)
+        return self.head(x), scores, places
+
+
+def traced(model: nn.Module, faulty: nn.Module, x: torch.Tensor) -> divergence.Report:
+    faulty.load_state_dict(model.state_dict())
+    return divergence.trace(model, export(faulty.eval(), (x,)), x)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"), [("causal", "causal mask"), ("positions", "Add of bias")]
+)
+def test_a_mask_or_a_parameter_of_several_axes_is_missing(without, said):
+    torch.manual_seed(0)
+    x = torch.randn(1, TOKENS, HEADS * WIDTH)
+    report = traced(Attention().eval(), Attention(**{without: False}), x)
+    finding = report.findings[0]
+    assert finding.cause == "structure.missing_op"
+    assert said in finding.explanation
+    assert finding.proof.error_after < 1e-4 * finding.proof.error_before
+
+
+def test_a_layer_that_is_used_again_is_one_parameter_and_not_another_checkpoint():
+    torch.manual_seed(0)
+    model, faulty = Shared().eval(), Shared().eval()
+    faulty.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        faulty.layer.weight *= 1.05
+    x = 3 * torch.randn(1, 24)
+    causes = [
+        finding.cause for finding in divergence.trace(model, export(faulty, (x,)), x).findings
+    ]
+    assert causes[0] == "weights.one"
+    assert "weights.all" not in causes
+
+
+def test_a_choice_among_equal_scores_is_the_least_to_blame():
+    torch.manual_seed(0)
+    model, faulty = Shared().eval(), Shared().eval()
+    faulty.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        faulty.head.weight *= 1.05
+    x = 3 * torch.randn(1, 24)
+    report = divergence.trace(model, export(faulty, (x,)), x)
+    assert [finding.cause for finding in report.findings] == ["weights.one", "order.ties"]
+    assert report.culprits[0].reference_scope == "head"
+    assert "head" in report.verdict.sentence
