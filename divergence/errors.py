@@ -53,7 +53,7 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     >>> nearest("resise", ["resize", "crop"])
     ' Did you mean resize?'
     """
-    close = get_close_matches(word, list(known), n=count, cutoff=0.6)
+    close = get_close_matches(word, list(dict.fromkeys(known)), n=count, cutoff=0.6)
     if not close:
         return ""
     head, last = ", ".join(close[:-1]), close[-1]

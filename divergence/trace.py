@@ -39,7 +39,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     """Take the steps in their order."""
     from divergence.compare.observe import observe
     from divergence.diagnose.entrance import look_at_inputs
-    from divergence.diagnose.fix import write_fixed
+    from divergence.diagnose.fix import check_target, write_fixed
     from divergence.diagnose.investigate import investigate
     from divergence.load.case import load_case
     from divergence.matching import match
@@ -50,6 +50,8 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     from divergence.result import Steps, build
 
     with clock.stage("load"):
+        if asked.fix:
+            check_target(asked.fix)
         behind = read_processings(asked)
         case = load_case(model, onnx, inputs, asked)
     with clock.stage("inputs"):

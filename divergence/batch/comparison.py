@@ -10,8 +10,9 @@ import numpy as np
 
 from divergence.batch.pictures import psnr_db, ssim
 from divergence.batch.records import Row
+from divergence.diagnose.distance import distance
 from divergence.postprocess.detections import THRESHOLD, cut
-from divergence.postprocess.residual import distance, residual
+from divergence.postprocess.residual import residual
 from divergence.postprocess.state import Outputs, as_table
 from divergence.records import Array
 

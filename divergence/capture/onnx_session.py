@@ -13,6 +13,7 @@ import numpy as np
 
 from divergence.capture.onnx_file import operands
 from divergence.capture.onnx_tensors import Stored
+from divergence.capture.refusals import message, refused
 from divergence.errors import CaptureError, DivergenceError, LoadError
 from divergence.records import Array
 
@@ -88,7 +89,7 @@ class Session:
         except DivergenceError:
             raise
         except Exception as error:
-            raise LoadError(_refused(name, error)) from error
+            raise LoadError(refused(name, error)) from error
         self.inputs = {entry.name: entry for entry in self._session.get_inputs()}
         self.outputs = {entry.name: entry.type for entry in self._session.get_outputs()}
         self.providers: list[str] = self._session.get_providers()
@@ -128,33 +129,6 @@ class Session:
             for name, value in feeds.items()
         }
         return [_array(v) for v in self._session.run_with_ort_values(names, held, options)]
-
-
-# `/onnxruntime_src/core/graph.cc:46 void onnxruntime::f(int, bool) `, or with a bare name.
-_SOURCE = re.compile(r"\S*\.(?:cc|h):\d+ (?:[\w:<>&*,~ ]+\([^)]*\)(?: const)?|\w+) ")
-
-
-def message(error: BaseException) -> str:
-    r"""Return the runtime's message in one line, without its codes.
-
-    >>> message(RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got 3\n  want 4"))
-    'Got 3 want 4'
-    >>> message(RuntimeError("/src/a.h:46 void f(const std::string&, int) Opset 999 is too new."))
-    'Opset 999 is too new'
-    """
-    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", str(error))
-    text = _SOURCE.sub("", text)
-    return " ".join(text.split()).rstrip(".")
-
-
-def _refused(name: str, error: Exception) -> str:
-    text = message(error)
-    advice = "check the file with `divergence inspect`"
-    if "opset" in text and ("official" in text or "till" in text or "version" in text):
-        advice = "update onnxruntime, or export with a lower opset"
-    elif "NOT_IMPLEMENTED" in str(error) or "is not a registered function" in text:
-        advice = "the operator needs a custom library or a newer onnxruntime"
-    return f"ONNX Runtime cannot load {name}: {text}; {advice}."
 
 
 def _options(settings: Settings) -> SessionOptions:

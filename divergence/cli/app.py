@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -38,11 +39,17 @@ class Parser(argparse.ArgumentParser):
         Raises:
             OptionError: always.
         """
-        raise OptionError(f"{message}; `{self.prog} --help` lists what it takes.")
+        raise OptionError(f"{message}; `{self.prog} --help` lists what it takes.{_meant(message)}")
 
     def options(self) -> list[str]:
         """Return the options of this command, as they are written."""
         return [name for action in self._actions for name in action.option_strings]
+
+
+def _meant(message: str) -> str:
+    """Return which choice is nearest, where argparse complains of one that there is not."""
+    found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+    return nearest(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from divergence.cli.console import reader_may_leave
 
@@ -11,7 +10,12 @@ from divergence.cli.console import reader_may_leave
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("onnx", metavar="ONNX", help="the ONNX file")
-    parser.add_argument("--preprocess", metavar="SPEC", required=True, help="a YAML or JSON file")
+    parser.add_argument(
+        "--preprocess",
+        metavar="SPEC",
+        required=True,
+        help="a YAML or JSON list of steps, or a file of them",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="where it is written (ONNX itself)")
 
 
@@ -20,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from divergence.preparation.spec import parse_spec
     from divergence.preparation.stamp import stamp
 
-    spec = parse_spec(Path(arguments.preprocess))
+    spec = parse_spec(arguments.preprocess)
     written = stamp(arguments.onnx, spec, arguments.output)
     with reader_may_leave():
         print(f"{written} now says how its images are prepared.")

@@ -23,14 +23,14 @@ class Bound:
         >>> Bound(0.5).multiple(np.zeros(2), np.ones(2))
         2.0
         """
-        errors = _errors(reference, candidate)
-        if errors is None:
+        found = errors(reference, candidate)
+        if found is None:
             return math.inf
-        if not errors.any():
+        if not found.any():
             return 0.0
         return max(
-            _over(float(errors.max()), self.max_abs),
-            _over(float(np.sqrt(np.mean(np.square(errors)))), self.rmse),
+            _over(float(found.max()), self.max_abs),
+            _over(float(np.sqrt(np.mean(np.square(found)))), self.rmse),
         )
 
 
@@ -42,19 +42,19 @@ def distance(reference: Array, candidate: Array) -> float:
     >>> distance(np.array([1.0, np.inf]), np.array([1.5, np.inf]))
     0.5
     """
-    errors = _errors(reference, candidate)
-    return math.inf if errors is None else float(errors.max(initial=0.0))
+    found = errors(reference, candidate)
+    return math.inf if found is None else float(found.max(initial=0.0))
 
 
-def _errors(reference: Array, candidate: Array) -> Array | None:
+def errors(reference: Array, candidate: Array) -> Array | None:
     """Return |reference - candidate|; None where one side alone is not finite, or for shapes."""
     if reference.shape != candidate.shape:
         return None
     a, b = (np.asarray(x, dtype=np.float64) for x in (reference, candidate))
     with np.errstate(invalid="ignore"):
-        errors: Array = np.abs(a - b)
-    errors = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, errors)
-    return errors if np.isfinite(errors).all() else None
+        apart: Array = np.abs(a - b)
+    apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, apart)
+    return apart if np.isfinite(apart).all() else None
 
 
 def _over(error: float, bound: float) -> float:

@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING
 
 from divergence.diagnose.edits import Edit
 from divergence.errors import OutputError
+from divergence.writable import why_not
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 # A protobuf file ends at 2 GiB; beyond it weights go to a data file beside the graph.
 PROTOBUF_LIMIT = 2**31 - 2**20
+
+
+def check_target(target: Path) -> None:
+    """Refuse a path that cannot be written, before a long run and not after it.
+
+    Raises:
+        OutputError: its folder cannot be written, or it is a folder itself.
+    """
+    reason = f"{target} is a folder" if target.is_dir() else why_not(target.parent)
+    if reason:
+        raise OutputError(
+            f"cannot write the fixed model to {target}: {reason}; choose another path with --fix."
+        )
 
 
 def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) -> None:

@@ -38,6 +38,8 @@ _SIGNATURES = (
     (Kind.LEGACY_CHECKPOINT, _LEGACY_MAGIC),
     (Kind.NPY, b"\x93NUMPY"),
     (Kind.PICKLE, tuple(b"\x80%c" % protocol for protocol in range(2, 6))),
+    # Those that a cut-off file begins with, although Pillow makes nothing of it.
+    (Kind.IMAGE, (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")),
 )
 CHECKPOINTS = (Kind.CHECKPOINT, Kind.LEGACY_CHECKPOINT, Kind.PICKLE)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from divergence.errors import LoadError
+from divergence.imports import is_callable_text
 from divergence.load import protobuf
-from divergence.load.kinds import Kind, kind_of
+from divergence.load.kinds import CHECKPOINTS, Kind, kind_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # parameter, whatever `input_names` made of it.
 _DYNAMO = "pkg.torch.export.graph_signature.InputSpec.kind"
 _ORIGINAL = "pkg.torch.onnx.original_node_name"
+_OF_TORCH = (*CHECKPOINTS, Kind.TORCHSCRIPT, Kind.EXPORTED, Kind.SAFETENSORS)
+_ORDER = "the order is MODEL ONNX INPUT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,11 @@ def value_type(value: ValueInfoProto) -> tuple[str | None, tuple[int | str | Non
 
 
 def _head(path: Path) -> ModelProto:
+    if is_callable_text(str(path)) and not path.exists():
+        raise LoadError(f"ONNX is a file, and '{path}' is a factory; {_ORDER}.")
     kind = kind_of(path)
+    if kind in _OF_TORCH:
+        raise LoadError(f"'{path}' is {kind}, not an ONNX model; {_ORDER}.")
     if kind is not Kind.ONNX:
         raise LoadError(f"'{path}' is {kind}, not an ONNX model.")
     model = read_head(path)

@@ -121,7 +121,11 @@ def _from_file(path: Path, options: Options) -> TorchModel:
     if kind is Kind.SAFETENSORS or kind in CHECKPOINTS:
         return _from_checkpoint(path, kind, options)
     if options.factory is not None:
-        raise LoadError(f"--factory is given, and '{path}' is {kind}, which needs none; drop it.")
+        whole = kind in (Kind.TORCHSCRIPT, Kind.EXPORTED, Kind.ONNX)
+        raise LoadError(
+            f"--factory is given, and '{path}' is {kind}, "
+            + ("which needs none; drop it." if whole else "no weights that could go into it.")
+        )
     if kind is Kind.TORCHSCRIPT:
         return TorchModel(_load_script(path), str(path))
     if kind is Kind.EXPORTED:

@@ -64,15 +64,26 @@ def load_weights(module: nn.Module, path: Path, trust_pickle: bool) -> tuple[str
 def _read(path: Path, trust_pickle: bool) -> Any:
     kind = kind_of(path)
     if kind is Kind.SAFETENSORS:
-        from safetensors.torch import load_file
-
-        return load_file(path)
+        return _read_safetensors(path)
     if kind in CHECKPOINTS:
         return read_checkpoint(path, kind, trust_pickle)
     raise LoadError(
         f"'{path}' is {kind}, not a state dict; weights are a .safetensors file or a dict of "
         "tensors written by torch.save."
     )
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: StateDict = load_file(path)
+    except SafetensorError as error:
+        raise LoadError(
+            f"'{path}' is a damaged or truncated safetensors file: {error}; fetch it again."
+        ) from error
+    return state
 
 
 def _state_dicts(value: Any, where: str) -> Iterator[tuple[str, StateDict]]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from divergence.diagnose.distance import distance
 from divergence.errors import InputError
 from divergence.postprocess.relation import Relation
-from divergence.postprocess.residual import SAME, distance, residual
+from divergence.postprocess.residual import SAME, residual
 from divergence.postprocess.search import search
 from divergence.postprocess.ties import explain_ties
 from divergence.preparation.explain import read_tensors

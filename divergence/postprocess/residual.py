@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from divergence.diagnose.distance import errors
 from divergence.postprocess.slices import column_axis
 from divergence.records import Array
 
@@ -19,12 +20,6 @@ _FEWEST_ROWS = 16
 _LEAST_SHARE = 0.02
 
 
-def distance(reference: Array, candidate: Array) -> float:
-    """Return the greatest absolute difference; inf for other shapes or one-sided NaN."""
-    error = _error(reference, candidate)
-    return float("inf") if error is None else float(error.max(initial=0.0))
-
-
 def residual(reference: Array, candidate: Array) -> float:
     """Return the difference as a share of the scale, in the worst column; 0 where equal.
 
@@ -32,7 +27,7 @@ def residual(reference: Array, candidate: Array) -> float:
     the column's greatest magnitude, so that scores beside pixels count as much as these. inf for
     other shapes or where one side alone is not finite.
     """
-    error = _error(reference, candidate)
+    error = errors(reference, candidate)
     if error is None:
         return float("inf")
     if not error.any():
@@ -47,17 +42,6 @@ def scale(value: Array) -> float:
     """Return the greatest finite magnitude."""
     magnitude = np.abs(value.astype(np.float64))
     return float(magnitude[np.isfinite(magnitude)].max(initial=0.0))
-
-
-def _error(reference: Array, candidate: Array) -> Array | None:
-    """Return absolute differences, 0 where both are the same NaN or infinity; None if unlike."""
-    if reference.shape != candidate.shape:
-        return None
-    a, b = reference.astype(np.float64), candidate.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        error = np.abs(a - b)
-    error[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-    return error if np.isfinite(error).all() else None
 
 
 def _columns(value: Array) -> Array:

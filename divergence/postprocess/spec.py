@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from divergence.errors import LoadError, SpecError, nearest
+from divergence.errors import LoadError, SpecError
 from divergence.imports import import_callable, is_callable_text
 from divergence.postprocess.steps import STEPS, Step
-from divergence.preparation.spec import is_path
+from divergence.preparation.written import is_path, parse_steps, read_document, read_text
 
-_BY_WORD: dict[str, type[Step]] = {step.word: step for step in STEPS}
+_KINDS: dict[str, Callable[[Any], Step]] = {step.word: step.parse for step in STEPS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,51 +63,12 @@ def parse(source: Path | str | Sequence[Any] | Mapping[str, Any]) -> Declared:
     if isinstance(source, Path) or (isinstance(source, str) and is_path(source)):
         path = Path(source)
         try:
-            return _steps(_read(_text(path), f"'{path}'"))
+            return _steps(read_document(path, "post-processing"))
         except SpecError as error:
             raise error if str(path) in str(error) else SpecError(f"{path}: {error}") from error
-    return _steps(_read(source, "The post-processing") if isinstance(source, str) else source)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.expanduser().read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(f"There is no post-processing file '{path}'.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The post-processing file '{path}' cannot be read: {error}.") from error
-
-
-def _read(text: str, name: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise SpecError(f"{name} is neither YAML nor JSON: {reason}") from None
+    return _steps(read_text(source, "The post-processing") if isinstance(source, str) else source)
 
 
 def _steps(document: Any) -> Declared:
-    if isinstance(document, Mapping):
-        document = [{word: value} for word, value in document.items()]
-    if not isinstance(document, Sequence) or isinstance(document, str) or not document:
-        raise SpecError(
-            "A post-processing is a list of steps such as `- nms: {iou: 0.45}`, got "
-            f"{type(document).__name__} {document!r}."
-        )
-    return Declared(tuple(_step(item, place) for place, item in enumerate(document)))
-
-
-def _step(item: Any, place: int) -> Step:
-    if isinstance(item, str):
-        item = {item: None}
-    if not isinstance(item, Mapping) or len(item) != 1:
-        raise SpecError(f"Step {place + 1} is one word and its value, got {item!r}.")
-    ((word, value),) = item.items()
-    if word not in _BY_WORD:
-        raise SpecError(
-            f"There is no step '{word}'.{nearest(str(word), _BY_WORD)} "
-            f"The steps are {', '.join(_BY_WORD)}."
-        )
-    return _BY_WORD[word].parse(value)
+    what = "A post-processing is a list of steps such as `- nms: {iou: 0.45}`"
+    return Declared(parse_steps(document, _KINDS, dict.fromkeys(_KINDS), what))

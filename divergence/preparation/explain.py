@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -115,12 +116,13 @@ def read_tensors(source: Any) -> Array | dict[str, Array]:
     path = Path(source).expanduser()
     if not path.is_file():
         raise InputError(f"There is no file '{source}'; give a .npy or .npz file.")
+    with path.open("rb") as file:
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK\x03\x04")):
+            raise InputError(f"'{source}' is not a .npy or .npz file.")
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"'{source}' is not a .npy or .npz file of plain arrays: {error}"
-        ) from error
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(f"'{source}' holds no plain arrays, or is truncated: {error}") from error
     return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded}
 
 

@@ -10,7 +10,8 @@ from divergence.errors import LoadError, SpecError
 from divergence.imports import import_callable, is_callable_text
 from divergence.preparation.apply import Preparation
 from divergence.preparation.sources import huggingface
-from divergence.preparation.spec import Spec, is_path, parse_spec, read_document
+from divergence.preparation.spec import Spec, parse_spec
+from divergence.preparation.written import is_path, read_document
 
 
 def resolve(source: Preparation | Path | str | Mapping[str, Any] | Sequence[Any]) -> Preparation:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from divergence.errors import SpecError, nearest
+from divergence.errors import SpecError
 from divergence.preparation.steps import STEPS, Decode, Step
+from divergence.preparation.written import is_path, parse_steps, read_document, read_text
 
-_BY_WORD: dict[str, type[Step]] = {step.word: step for step in STEPS}
+_KINDS: dict[str, Callable[[Any], Step]] = {step.word: step.parse for step in STEPS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +45,8 @@ def parse_spec(source: Spec | Path | str | Mapping[str, Any] | Sequence[Any]) ->
         return source
     if isinstance(source, Path) or (isinstance(source, str) and is_path(source)):
         return _parse_file(Path(source))
-    return _parse_document(_read(source, "The preparation") if isinstance(source, str) else source)
-
-
-def read_document(path: Path) -> Any:
-    """Return what a YAML or JSON file holds.
-
-    Raises:
-        SpecError: there is no such file, or it is neither.
-    """
-    try:
-        text = path.expanduser().read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(f"There is no preparation file '{path}'.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The preparation file '{path}' cannot be read: {error}.") from error
-    return _read(text, f"'{path}'")
+    document = read_text(source, "The preparation") if isinstance(source, str) else source
+    return _parse_document(document)
 
 
 def to_document(spec: Spec) -> list[dict[str, Any]]:
@@ -72,11 +59,6 @@ def to_json(spec: Spec) -> str:
     return json.dumps(to_document(spec))
 
 
-def is_path(text: str) -> bool:
-    """Say whether a text is a file's path rather than a document."""
-    return "\n" not in text.strip() and not text.lstrip().startswith(("[", "{", "- "))
-
-
 def _parse_file(path: Path) -> Spec:
     document = read_document(path)
     try:
@@ -85,41 +67,11 @@ def _parse_file(path: Path) -> Spec:
         raise SpecError(f"{path}: {error}") from error
 
 
-def _read(text: str, name: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise SpecError(f"{name} is neither YAML nor JSON: {reason}") from None
-
-
 def _parse_document(document: Any) -> Spec:
-    if isinstance(document, Mapping):
-        document = [{word: value} for word, value in document.items()]
-    if not isinstance(document, Sequence) or isinstance(document, str) or not document:
-        raise SpecError(
-            "A preparation is a list of steps such as `- resize: {longest: 640}`, "
-            f"got {type(document).__name__} {document!r}."
-        )
-    steps = tuple(_parse_step(item, place) for place, item in enumerate(document))
+    what = "A preparation is a list of steps such as `- resize: {longest: 640}`"
+    steps = parse_steps(document, _KINDS, {"decode": {}}, what)
     if not isinstance(steps[0], Decode):
         steps = (Decode(), *steps)
     if any(isinstance(step, Decode) for step in steps[1:]):
         raise SpecError("Step 'decode' must be the first step, and there is one of it.")
     return Spec(steps)
-
-
-def _parse_step(item: Any, place: int) -> Step:
-    if isinstance(item, str) and item == "decode":
-        item = {"decode": {}}
-    if not isinstance(item, Mapping) or len(item) != 1:
-        raise SpecError(f"Step {place + 1} is one word and its value, got {item!r}.")
-    ((word, value),) = item.items()
-    if word not in _BY_WORD:
-        raise SpecError(
-            f"There is no step '{word}'.{nearest(str(word), _BY_WORD)} "
-            f"The steps are {', '.join(_BY_WORD)}."
-        )
-    return _BY_WORD[word].parse(value)

@@ -14,6 +14,7 @@ from divergence.records import Report
 from divergence.report import from_json, to_csv, to_json
 from divergence.report import html as page
 from divergence.report.document import build
+from divergence.writable import why_not
 
 R = TypeVar("R", bound=Report)
 
@@ -65,13 +66,11 @@ def check_writable(directory: Path) -> None:
     Raises:
         OutputError: it is a file, or its nearest existing parent is not writable.
     """
-    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise OutputError(f"cannot write the report to {directory}: {existing} is not a folder.")
-    if not os.access(existing, os.W_OK | os.X_OK):
+    reason = why_not(directory)
+    if reason:
         raise OutputError(
-            f"cannot write the report to {directory}: {existing} is not writable; "
-            "choose another folder with --output."
+            f"cannot write the report to {directory}: {reason}; choose another folder with "
+            "--output."
         )
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from divergence import writable
 from divergence.errors import LoadError, OutputError
 from divergence.report import Report, store
 from tests.report import samples
@@ -86,7 +87,7 @@ def test_a_file_in_the_way_is_told_before_a_run(tmp_path):
 
 
 def test_a_read_only_folder_is_told_before_a_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.os, "access", lambda path, mode: False)  # a superuser may write all
+    monkeypatch.setattr(writable.os, "access", lambda path, mode: False)  # a superuser may all
     with pytest.raises(OutputError, match=r"is not writable; choose another folder with --output"):
         store.check_writable(tmp_path / "run")
 

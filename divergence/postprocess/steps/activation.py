@@ -19,10 +19,10 @@ CAUSE = "postprocess.activation"
 
 
 @dataclass(frozen=True, slots=True)
-class Sigmoid:
-    """1 / (1 + exp(-x)), of all numbers, or of columns [first, behind the last] along an axis."""
+class _Activation:
+    """A function of all numbers, or of columns [first, behind the last] along an axis."""
 
-    word: ClassVar[str] = "sigmoid"
+    word: ClassVar[str]
     cause: ClassVar[str] = CAUSE
     axis: int = -1
     columns: tuple[int, int | None] | None = None
@@ -35,43 +35,35 @@ class Sigmoid:
 
     def document(self) -> Any:
         """Return `{axis, columns}`."""
-        return _document(self.axis, self.columns)
+        return {"axis": self.axis} | ({"columns": list(self.columns)} if self.columns else {})
 
     def apply(self, outputs: Outputs) -> Outputs:
         """Apply it; the result has the output's own type where that is floating."""
         value = outputs.single(self.word)
-        return outputs.changed(
-            _within(value, self.word, self.axis, self.columns, functions.sigmoid)
-        )
+        return outputs.changed(_within(value, self.word, self.axis, self.columns, self._changed))
+
+    def _changed(self, part: Array) -> Array:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Softmax:
+class Sigmoid(_Activation):
+    """1 / (1 + exp(-x)), of all numbers or of some columns."""
+
+    word: ClassVar[str] = "sigmoid"
+
+    def _changed(self, part: Array) -> Array:
+        return functions.sigmoid(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(_Activation):
     """exp(x) / sum(exp(x)) along an axis, of all its columns or of some."""
 
     word: ClassVar[str] = "softmax"
-    cause: ClassVar[str] = CAUSE
-    axis: int = -1
-    columns: tuple[int, int | None] | None = None
 
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Read `{axis, columns}`."""
-        fields = fields_of(cls.word, value, ("axis", "columns"))
-        return cls(axis_of(fields), _columns(fields))
-
-    def document(self) -> Any:
-        """Return `{axis, columns}`."""
-        return _document(self.axis, self.columns)
-
-    def apply(self, outputs: Outputs) -> Outputs:
-        """Apply it; the result has the output's own type where that is floating."""
-
-        def change(part: Array) -> Array:
-            return functions.softmax(part, self.axis)
-
-        value = outputs.single(self.word)
-        return outputs.changed(_within(value, self.word, self.axis, self.columns, change))
+    def _changed(self, part: Array) -> Array:
+        return functions.softmax(part, self.axis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +102,6 @@ def _columns(fields: Fields) -> tuple[int, int | None] | None:
             f"to the end, got {given!r}."
         )
     return ends[0], ends[1]
-
-
-def _document(axis: int, columns: tuple[int, int | None] | None) -> dict[str, Any]:
-    return {"axis": axis} | ({"columns": list(columns)} if columns else {})
 
 
 def _within(
