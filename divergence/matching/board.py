@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
-from divergence.matching.kinds import LOWERED, REPLACED, SAME, UNRELATED
+from divergence.matching.kinds import LOWERED, RECURRENT, REPLACED, SAME, UNRELATED
 from divergence.matching.sides import Sides
 from divergence.matching.unblocked import is_padded
 
@@ -188,7 +188,14 @@ class Board:
         shape = _by_shape(first, second, self.candidate.blocked)
         if (reference, candidate) in self.chains.same(reference, candidate):
             return _KIND[SAME] + shape
+        if RECURRENT in (first.kind, second.kind) and self._other_result(first, second):
+            return _KIND[UNRELATED] + shape
         return _KIND[self.sides.fit(first, second)] + shape
+
+    def _other_result(self, first: Node, second: Node) -> bool:
+        """Return whether one is the output and one a state, or one of a layer below the last."""
+        below = self.reference.is_below(first), self.candidate.is_below(second)
+        return first.part != second.part or below[0] != below[1]
 
 
 def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:

@@ -21,9 +21,11 @@ from divergence.matching.kinds import (
     NONNEGATIVE,
     QUANTISING,
     RANDOM,
+    RECURRENT,
     SHAPE_OPS,
     TRANSPARENT,
     TRANSPARENT_IF_SAME_SIZE,
+    kind_of,
     normal,
 )
 from divergence.matching.steps import frozen, operator, split, steps_of
@@ -32,6 +34,7 @@ from divergence.records import Program, Site
 
 SHAPE = "computes a shape"
 SCALE = "computes the scale of quantised values"
+INSIDE = "a step inside a module that the other side makes in one node"
 INTEGERS = "holds integers that stand for a value by a scale"
 
 
@@ -74,8 +77,9 @@ class Graph:
     Runtime put convolutions into blocked layout.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, whole: frozenset[str] = frozenset()) -> None:
         self.program = program
+        self.whole = whole
         self.nodes: list[Node] = []
         self.of: dict[str, int] = {}
         self.sites: dict[str, Site] = {site.name: site for site in program.sites}
@@ -99,9 +103,17 @@ class Graph:
         """Return the nodes that hold these sites' contents, unknown and constant ones left out."""
         return tuple(self.of[name] for name in names if name in self.of)
 
+    def is_below(self, node: Node) -> bool:
+        """Return whether recurrent layers, and nothing else, read a node."""
+        kinds = {self.nodes[i].kind for i in node.consumers}
+        return kinds == {RECURRENT}
+
     def _add(self, site: Site) -> None:
         if site.constant:
             self._constants[site.name] = self._weights(site)
+            return
+        if site.scope in self.whole and site.kind == "op":
+            self.beside[site.name] = INSIDE
             return
         if site.alias_of is not None and site.alias_of in self.of:
             self._join(site, self.of[site.alias_of])
@@ -160,12 +172,13 @@ class Graph:
         if operands and normal(op) not in RANDOM and key in self._known:
             self._join(site, self._known[key])  # computed twice: one content
             return
-        steps = steps_of(site, len(operands))
+        inside = site.scope in self.whole and site.kind == "module"
+        steps = (kind_of(site.op),) if inside else steps_of(site, len(operands))
         for kind in steps[:-1]:
             operands = (self._append(site, kind, operands, weights),)
             weights = ()
         index = self._append(site, steps[-1], operands, weights)
-        self.nodes[index].part = part
+        self.nodes[index].part = part or self._state(steps[-1], operands)
         self._known[key] = index
         self._join(site, index)
 
@@ -252,6 +265,12 @@ class Graph:
         if site.op in {"Slice", "Gather"} and site.weights:
             return self._first(site.weights[0])
         return 0.0
+
+    def _state(self, kind: str, operands: tuple[int, ...]) -> float:
+        """Return which results of a recurrent network's layers are put together, 0 for others."""
+        read = [self.nodes[i] for i in operands]
+        parts = {node.part if node.kind == RECURRENT else 0.0 for node in read}
+        return parts.pop() if kind == "concat" and len(parts) == 1 else 0.0
 
     def _first(self, weight: str) -> float:
         values = self.program.weights[weight]

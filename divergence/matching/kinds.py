@@ -62,6 +62,10 @@ KEEP_SIGN: Final = _words(
     "max_pool avg_pool mean sum concat slice gather pad resize expand roll flip add mul max min"
 )
 
+RECURRENT: Final = (
+    "rnn"  # several layers, each a loop over steps; its results are output and states
+)
+
 SHAPE_OPS: Final = frozenset({"shape", "size", "sym_size", "shape_of"})
 
 _SPELLINGS: Final = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from divergence.matching import ends, names, scopes, weights
 from divergence.matching.board import Board
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
+from divergence.matching.kinds import RECURRENT, kind_of
 from divergence.matching.likeness import unlike
 from divergence.matching.linear import Chains
 from divergence.matching.reasons import strangers
@@ -25,19 +26,12 @@ _ANCHOR: Final = 7.0  # what a content needs to be decided before any neighbour 
 _ROUNDS: Final = ((6.0, 3.0), (4.5, 2.0), (3.5, 1.2), (2.5, 0.6))
 
 
-def match(
-    reference: Program,
-    candidate: Program,
-    evidence: Callable[..., object] | None = None,
-    fixed: Sequence[Match] = (),
-) -> Pairing:
+def match(reference: Program, candidate: Program, fixed: Sequence[Match] = ()) -> Pairing:
     """Return which sites of the two sides hold the same value.
 
-    evidence: gives fingerprints of values, run when the graphs leave something open.
     fixed: pairs that the user gave; they stand, and what they say counts for the rest.
     """
-    del evidence
-    left, right = Graph(reference), Graph(candidate)
+    left, right = Graph(reference, _whole(reference, candidate)), Graph(candidate)
     sides = Sides(left, right, Chains(left, right))
     board = Board(sides)
     for given in fixed:
@@ -57,6 +51,17 @@ def match(
     if reasons and not fixed:
         return strangers(reference, candidate, reasons)
     return spread(board, fixed, Relations(board))
+
+
+def _whole(reference: Program, candidate: Program) -> frozenset[str]:
+    """Return the recurrent modules that call plain operators where the file has one node."""
+    if not any(kind_of(site.op) == RECURRENT for site in candidate.sites):
+        return frozenset()
+    found = {"module": set[str](), "op": set[str]()}
+    for site in reference.sites:
+        if site.kind in found and kind_of(site.op) == RECURRENT:
+            found[site.kind].add(site.scope)
+    return frozenset(found["module"] - found["op"])
 
 
 def _decisions(board: Board, least: float, lead: float) -> Iterator[tuple[int, int]]:

@@ -223,3 +223,34 @@ def test_a_group_norm_used_thrice_is_the_last_step_of_its_lowering():
     found = pairs(match(torch_side(), file_side()))
     assert [found.get(f"norm{i}") for i in range(3)] == ["a0", "a1", "a2"]
     assert [found.get(f"act{i}") for i in range(3)] == ["y0", "y1", "y2"]
+
+
+def test_a_recurrent_module_stands_opposite_its_last_layer_and_its_states_apart():
+    torch_side = Sketch("op")
+    value = torch_side.op("x.tanh", "tanh", (5, 1, 8), [torch_side.input("x", (5, 1, 8))])
+    inner = torch_side.op("gru::addmm#0", "addmm", (5, 24), [value], scope="gru")
+    torch_side.op("gru::add#0", "add", (1, 8), [inner], scope="gru")
+    torch_side.kind = "module"
+    steps = torch_side.op("gru", "GRU", (5, 1, 8), [value], scope="gru")
+    state = torch_side.op("gru[1]", "GRU", (2, 1, 8), [value], scope="gru")
+    torch_side.kind = "op"
+    outputs = [torch_side.op(f"r{v}", "relu", s, [v]) for v, s in ((steps, (5, 1, 8)),)]
+    outputs.append(torch_side.op("tanh", "tanh", (2, 1, 8), [state]))
+
+    file_side = Sketch("node")
+    value = file_side.op("t", "Tanh", (5, 1, 8), [file_side.input("x", (5, 1, 8))])
+    states = []
+    for layer in range(2):
+        read = value
+        value = file_side.op(f"Y{layer}", "GRU", (5, 1, 1, 8), [read])
+        part = {"divergence.output": 1}
+        states.append(file_side.op(f"H{layer}", "GRU", (1, 1, 8), [read], attributes=part))
+    state = file_side.op("H", "Concat", (2, 1, 8), states)
+    ends = [
+        file_side.op("relu", "Relu", (5, 1, 1, 8), [value]),
+        file_side.op("end", "Tanh", (2, 1, 8), [state]),
+    ]
+    found = match(torch_side.program(*outputs), file_side.program(*ends))
+    assert (pairs(found)["gru"], pairs(found)["gru[1]"]) == ("Y1", "H")
+    reason = next(u.reason for u in found.unpaired if u.site == "gru::add#0")
+    assert reason == "a step inside a module that the other side makes in one node"
