@@ -56,6 +56,22 @@ def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Ed
     return Edit(action, apply, (value,))
 
 
+def set_operator(value: str, op_type: str, action: str) -> Edit:
+    """Make `value` by another operator of ONNX's own, with the attributes that it has too."""
+
+    def apply(graph: GraphProto) -> None:
+        from onnx import defs
+
+        node = producer(graph, value)
+        known = defs.get_schema(op_type).attributes
+        kept = [a for a in node.attribute if a.name in known or a.name == "axes"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+        node.op_type = op_type
+
+    return Edit(action, apply, (value,))
+
+
 def keep_outputs(value: str, count: int, action: str) -> Edit:
     """Let the node that makes `value` have `count` outputs: unnamed ones, or fewer."""
 

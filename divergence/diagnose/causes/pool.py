@@ -1,11 +1,11 @@
-"""attribute.pool: another ceil mode, or padding counted in the mean."""
+"""attribute.pool: another ceil mode, padding counted in the mean, the greatest for the mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from divergence.diagnose.edits import set_attributes
+from divergence.diagnose.edits import set_attributes, set_operator
 from divergence.diagnose.reading import attribute, settings
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence
@@ -18,13 +18,61 @@ CAUSE = "attribute.pool"
 # (ONNX attribute, default), each 0 or 1; PyTorch names them the same.
 SWITCHES = (("ceil_mode", 0), ("count_include_pad", 0))
 
+# What is made of the elements: operators over axes, over the whole picture, over windows.
+KINDS = {
+    "mean": ("ReduceMean", "GlobalAveragePool", "AveragePool"),
+    "greatest": ("ReduceMax", "GlobalMaxPool", "MaxPool"),
+    "least": ("ReduceMin",),
+    "sum": ("ReduceSum",),
+    "norm": ("ReduceL2", "GlobalLpPool", "LpPool"),
+}
+# How the names of ATen operators tell it; dimensions and prefixes are left out.
+ATEN = {
+    "mean": "mean",
+    "avg_pool": "mean",
+    "adaptive_avg_pool": "mean",
+    "amax": "greatest",
+    "max": "greatest",
+    "max_pool": "greatest",
+    "adaptive_max_pool": "greatest",
+    "amin": "least",
+    "min": "least",
+    "sum": "sum",
+    "norm": "norm",
+    "linalg_vector_norm": "norm",
+}
+
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Turn each switch of each pooling node over, and the window's size to the reference's."""
+    """Turn each switch of each pooling node over; take kind and size from the reference."""
     nodes = suspect.region.node("AveragePool", "MaxPool", "LpPool")
-    if not nodes:
-        return "no node of the segment pools"
-    return [h for node in nodes for h in (*_switches(suspect, node), *_kernel(suspect, node))]
+    found = [h for node in nodes for h in (*_switches(suspect, node), *_kernel(suspect, node))]
+    return [*_kinds(suspect), *found] or "no node of the segment pools"
+
+
+def _kinds(suspect: Suspect) -> Iterator[Hypothesis]:
+    """Take the mean where the reference does and the node takes the greatest, and so on."""
+    sites = suspect.region.reference.sites
+    wanted = {_kind(str(site.attributes.get("aten", site.op))): site for site in sites}
+    for kind, operators in KINDS.items():
+        for node in suspect.region.node(*operators):
+            name, form = node.name or node.output[0], operators.index(node.op_type)
+            for want in wanted.keys() & (KINDS.keys() - {kind}):
+                if form >= len(KINDS[want]):
+                    continue
+                op = KINDS[want][form]
+                yield Hypothesis(
+                    edit=set_operator(node.output[0], op, f"make {name} {op}"),
+                    explanation=f"{name} takes the {kind} where the reference takes the {want}",
+                    evidence=(Evidence(f"{wanted[want].name} against {name}", op, node.op_type),),
+                    remedy=f"Make {name} {op}, or export again.",
+                    parameters={"op": [op, node.op_type]},
+                )
+
+
+def _kind(aten: str) -> str:
+    """Return the kind of a reduction by its ATen name; empty for any other operator."""
+    return ATEN.get(aten.rstrip("d").rstrip("123"), "")
 
 
 def _switches(suspect: Suspect, node: NodeProto) -> Iterator[Hypothesis]:
