@@ -36,8 +36,10 @@ class Options:
     memory: upper bound, in bytes, for values held at once; `parse_size` reads "2GiB".
     device: PyTorch device; None is where a live module already is, and cpu for files.
     provider: ONNX Runtime execution provider. threads: of each runtime, None for its default.
-    functional: functional ops are sites too. floor: run the reference in float64; without
-        it the floor is estimated. diagnose: look for culprits and causes.
+    functional: functional ops are sites too. floor: run the reference in float64; without it
+        a pair is judged by what its segment adds. diagnose: look for culprits and causes;
+        without it and the floor, pairs are judged by a table of tolerances (that of
+        `torch.testing`), which rounding alone passes in deep networks.
     thorough: probes that need more runs. pairs: a CSV of pairs fixed by hand.
     fix: where the candidate with all proved changes undone is written.
     html, quiet: whether the page is written, whether the terminal stays silent.

@@ -82,12 +82,16 @@ def lockstep(
         finally:
             baton.finish(side)
 
-    worker = threading.Thread(target=play, args=("candidate", candidate), daemon=True)
+    # No daemon: Python that ends while a runtime is about to call back into it ends by a signal.
+    worker = threading.Thread(target=play, args=("candidate", candidate))
     worker.start()
     try:
         play("reference", reference)
         _await_candidate(baton)
         worker.join()
+    except BaseException as error:  # a second Ctrl-C: the candidate is not waited for here
+        baton.fail(error)
+        raise
     finally:
         store.close()
     if baton.failure is not None:

@@ -22,6 +22,8 @@ from divergence.records import (
 SURE = 0.9
 # What pairs are judged by, as the sentence names it.
 FLOOR = "the floor"
+# Where neither the floor nor what a segment adds is known.
+BY_TABLE = "beyond the default tolerance"
 UNKNOWN = "; no known cause explains it."
 WITHIN = frozenset({PairVerdict.IDENTICAL, PairVerdict.ROUNDING})
 # Findings that explain a difference and do not blame the candidate.
@@ -52,7 +54,7 @@ def pair_verdict(
     if introduced is not None:
         allowed = introduced.multiple <= MULTIPLE
         return _either(allowed), f"adds {introduced.multiple:.3g} times the floor"
-    return _either(not metrics.violations), f"{metrics.violations} beyond the default tolerance"
+    return _either(not metrics.violations), f"{metrics.violations} {BY_TABLE}"
 
 
 def _either(allowed: bool) -> PairVerdict:
@@ -130,7 +132,9 @@ def sentence(
         (p for p in pairs if p.verdict in {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}), None
     )
     where = f"from {bad.reference} on" if bad else "at the outputs"
-    return f"Divergent {where}: the outputs differ by {worst:.2g} at most."
+    plain = BY_TABLE if bad and bad.reason.endswith(BY_TABLE) else ""
+    told = f" ({plain}, which deep networks pass by rounding alone)" if plain else ""
+    return f"Divergent {where}: the outputs differ by {worst:.2g} at most{told}."
 
 
 def tolerances(rtol: float, atol: float) -> str:

@@ -1,6 +1,8 @@
 """Two runs side by side: every pair is shown once, memory is bounded, nothing ever hangs."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -320,3 +322,40 @@ def test_random_orders_sizes_matches_and_bounds(seed):
     assert set(pairs.seen) == meet
     assert len(together.unmet) == len(matches) - len(meet)
     assert together.peak_nbytes <= memory
+
+
+def test_python_ends_well_while_the_candidate_still_runs():
+    """After a second Ctrl-C nobody waits for it, and it calls back into Python all the time."""
+    code = """
+import signal, threading
+from functools import partial
+import numpy as np
+from divergence.capture.baton import Baton
+from divergence.capture.lockstep import lockstep
+from divergence.capture.onnx_runner import OnnxRunner
+from divergence.records import Call
+from tests.capture.onnx_graphs import graph
+
+nodes = " ".join(f"v{n + 1} = Abs(v{n})" for n in range(500))
+runner = OnnxRunner(graph(f"g (float[2] v0) => (float[2] v500) {{ {nodes} }}"), observe="observers")
+call = Call(kwargs={"v0": np.zeros(2, np.float32)})
+runner.run(call, lambda *seen: None)
+
+def candidate(probe, sites):
+    for _ in range(20):
+        runner.run(call, lambda *seen: None)
+    return ()
+
+def impatient(self, side):
+    raise KeyboardInterrupt
+
+Baton.wait_finished = impatient
+threading.Timer(0.1, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
+try:
+    lockstep(lambda probe, sites: (), candidate, (), print)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr[-2000:]
