@@ -132,9 +132,9 @@ def sentence(
         (p for p in pairs if p.verdict in {PairVerdict.DIVERGENT, PairVerdict.NONFINITE}), None
     )
     where = f"from {bad.reference} on" if bad else "at the outputs"
-    plain = BY_TABLE if bad and bad.reason.endswith(BY_TABLE) else ""
-    told = f" ({plain}, which deep networks pass by rounding alone)" if plain else ""
-    return f"Divergent {where}: the outputs differ by {worst:.2g} at most{told}."
+    by_table = bad is not None and bad.reason.endswith(BY_TABLE)
+    note = f" ({BY_TABLE}, which deep networks pass by rounding alone)" if by_table else ""
+    return f"Divergent {where}: the outputs differ by {worst:.2g} at most{note}."
 
 
 def tolerances(rtol: float, atol: float) -> str:
