@@ -217,12 +217,16 @@ def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
 
 def _leads_to(graph: Graph, inner: int, last: int) -> bool:
     """Return whether a step is read by nothing but what becomes another step."""
+    frontier = {inner}
     for _ in range(_FAR):
-        consumers = graph.nodes[inner].consumers
-        if len(consumers) != 1:
-            return False
-        inner = consumers[0]
-        if inner == last:
+        reached: set[int] = set()
+        for i in frontier:
+            consumers = graph.nodes[i].consumers
+            if not consumers or max(consumers) > last:
+                return False
+            reached.update(consumers)
+        frontier = reached - {last}
+        if not frontier:
             return True
     return False
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from divergence.matching.kinds import (
     KEEP_SIGN,
+    NEUTRAL,
     NONNEGATIVE,
     QUANTISING,
     RANDOM,
@@ -250,9 +251,22 @@ class Graph:
         size = self.nodes[operands[0]].size
         if site.shape is None or size is None:
             return name in TRANSPARENT
+        if size == math.prod(site.shape) and self._is_neutral(site, name, len(operands)):
+            return True
         if size != math.prod(site.shape):
             return False
         return name in TRANSPARENT or (name in TRANSPARENT_IF_SAME_SIZE and len(operands) == 1)
+
+    def _is_neutral(self, site: Site, name: str, operands: int) -> bool:
+        """Return whether a site multiplies by one or adds nothing: exporters drop it."""
+        if operands != 1 or name not in NEUTRAL:
+            return False
+        weights = [self.program.weights[weight] for weight in self._weights(site)]
+        if not weights:
+            return bool(site.attributes.get("other") == NEUTRAL[name])
+        if len(weights) > 1 or math.prod(weights[0].shape) != 1:
+            return False
+        return bool((weights[0].load() == NEUTRAL[name]).all())
 
     def _part(self, site: Site) -> float:
         """Return which of its operator's results this is, or at which index a slice begins."""

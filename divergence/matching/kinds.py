@@ -38,6 +38,9 @@ TRANSPARENT_IF_SAME_SIZE: Final = _words(
     """
 )
 
+# The other operand with which an operator returns its first.
+NEUTRAL: Final = {"mul": 1, "div": 1, "add": 0, "sub": 0}
+
 RANDOM: Final = _words(
     """
     bernoulli rand randn randint rand_like randn_like randperm normal uniform multinomial

@@ -56,6 +56,8 @@ def moved(
     name = normal(operator(site))
     if math.prod(site.shape) != math.prod(source.shape) or name in _UNKNOWN:
         return None
+    if not _fits(site.attributes.get("size"), site.shape):
+        return None  # a module of several steps tells of one of them
     if name in _STRIDED and max(len(_long(site.shape)), len(_long(source.shape))) > 1:
         return None
     if name in _PICKING:
@@ -64,6 +66,13 @@ def moved(
         return _shuffled(site, source.shape, positions)
     order = permutation(site, len(source.shape))
     return positions if order is None else permuted(positions, source.shape, order)
+
+
+def _fits(size: object, shape: Shape) -> bool:
+    """Return whether a view of this size, where it has one, is of this shape."""
+    if not isinstance(size, tuple) or len(size) != len(shape):
+        return not isinstance(size, tuple)
+    return all(asked in (-1, given) for asked, given in zip(size, shape, strict=True))
 
 
 def _long(shape: Shape) -> Shape:

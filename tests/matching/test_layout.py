@@ -41,3 +41,12 @@ def test_an_order_of_strides_is_known_where_one_axis_alone_is_long():
     broad = Site("y", "op", "as_strided", "", 1, (1, 4, 2, 1), "float32", ("x",))
     wide = Site("x", "input", "", "", 0, (1, 4, 2, 1), "float32")
     assert moved(broad, wide, sampled(8), {}) is None
+
+
+def test_a_view_whose_size_is_not_the_sites_shape_was_not_the_last_step():
+    source = Site("x", "input", "", "", 0, (1, 4, 2, 2), "float32")
+    flat = {"aten": "view", "size": (1, 4, -1)}
+    last = Site("m", "module", "Flat", "m", 1, (1, 4, 4), "float32", ("x",), attributes=flat)
+    assert moved(last, source, sampled(16), {}) is not None
+    turned = Site("m", "module", "Flat", "m", 1, (1, 2, 8), "float32", ("x",), attributes=flat)
+    assert moved(turned, source, sampled(16), {}) is None

@@ -254,3 +254,36 @@ def test_a_recurrent_module_stands_opposite_its_last_layer_and_its_states_apart(
     assert (pairs(found)["gru"], pairs(found)["gru[1]"]) == ("Y1", "H")
     reason = next(u.reason for u in found.unpaired if u.site == "gru::add#0")
     assert reason == "a step inside a module that the other side makes in one node"
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["dropped", "kept"])
+def test_a_division_by_one_is_no_step(kept):
+    ours, theirs = Sketch("op"), Sketch("node")
+    value = ours.op(
+        "conv", "convolution", IMAGE, [ours.input("x", IMAGE)], [ours.weight("w", KERNELS[0])]
+    )
+    value = ours.op("div", "div", IMAGE, [value], attributes={"other": 1.0})
+    value = ours.op("relu", "relu", IMAGE, [value])
+    other = theirs.op(
+        "c", "Conv", IMAGE, [theirs.input("x", IMAGE)], [theirs.weight("w", KERNELS[0])]
+    )
+    if kept:
+        other = theirs.op("d", "Div", IMAGE, [other], [theirs.weight("one", np.ones(()))])
+    other = theirs.op("r", "Relu", IMAGE, [other])
+    found = pairs(match(ours.program(value), theirs.program(other)))
+    assert found["conv"] == "c"
+    assert found["div"] in (("c", "d") if kept else ("c",))
+
+
+def test_a_roll_is_the_last_of_two_concatenations():
+    ours, theirs = Sketch("op"), Sketch("node")
+    value = ours.op("tanh", "tanh", IMAGE, [ours.input("x", IMAGE)])
+    value = ours.op("roll", "roll", IMAGE, [value], attributes={"shifts": (2, 2), "dims": (2, 3)})
+    value = ours.op("relu", "relu", IMAGE, [value])
+    other = theirs.op("t", "Tanh", IMAGE, [theirs.input("x", IMAGE)])
+    for axis in range(2):
+        parts = [theirs.op(f"s{axis}{n}", "Slice", (1, 8, 6, 3), [other]) for n in range(2)]
+        other = theirs.op(f"roll{axis}", "Concat", IMAGE, parts)
+    other = theirs.op("r", "Relu", IMAGE, [other])
+    found = pairs(match(ours.program(value), theirs.program(other)))
+    assert (found["roll"], found["relu"]) == ("roll1", "r")
