@@ -35,6 +35,7 @@ _ATEN_REDUCTIONS = frozenset(
         "adaptive_avg_pool3d",
     }
 )
+_RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
 _ONNX_REDUCTIONS = frozenset(
     {
         "ReduceMean",
@@ -151,8 +152,10 @@ def own_step(program: Program) -> float:
     That is the type of most of its weight matrices as they are stored: what is computed of them
     (dequantised, turned) does not count. 0 if they are of several types.
     """
-    computed = {site.name for site in program.sites if site.constant}
-    weights = [weight for name, weight in program.weights.items() if name not in computed]
+    aside = {site.name for site in program.sites if site.constant}
+    # Quantisers leave recurrent layers as they are: ONNX has no 8-bit ones.
+    aside.update(n for site in program.sites if site.op in _RECURRENT for n in site.weights)
+    weights = [weight for name, weight in program.weights.items() if name not in aside]
     matrices = [w.dtype for w in weights if sum(length > 1 for length in w.shape) > 1]
     if not matrices:
         return 0.0

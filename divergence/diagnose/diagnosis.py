@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from divergence.diagnose.blame import nearest
-from divergence.diagnose.causes import RUN_CAUSES, ties
+from divergence.compare.lineage import own_step
+from divergence.diagnose.blame import MOST_NODES, nearest
+from divergence.diagnose.causes import RUN_CAUSES, reduced, ties
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Explained
@@ -18,6 +19,8 @@ from divergence.records import Finding, Introduced, Match, Proof, RuledOut
 
 # Segments that are examined; a file in which more diverge has a cause that is not local.
 MOST_EXAMINED = 8
+# Of float32: a file whose parameters are stored in coarser steps is reduced as a whole.
+STEP = 2.0**-23
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,17 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     conclusions, excluded = _of_run(inquiry)
     answered = {number for c in conclusions for number in c.answers}
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
-    joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
+    coarse = own_step(inquiry.scene.candidate) > STEP
+    asked = left if coarse else left[:MOST_EXAMINED]
+    joined = join(inquiry, look(inquiry, inquiry.scene, asked))
+    if coarse:
+        joined = replace(joined, examined=tuple(e for e in joined.examined if not _own(e)))
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
     explained.sort(key=_is_choice)
     unknown = [e for e in joined.examined if not e.explained]
     told = [inquiry.accused[number] for number in sorted(answered)]
     culprits = _by_size([*told, *(e.accused for e in explained if not _is_choice(e))])
-    culprits += _by_size([*(e.accused for e in unknown), *left[MOST_EXAMINED:]])
+    culprits += _by_size([*(e.accused for e in unknown), *left[len(asked) :]])
     culprits += [e.accused for e in explained if _is_choice(e)]
 
     standing = tuple(edit for c in conclusions for edit in c.edits)
@@ -85,13 +92,20 @@ def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
     return conclusions, ruled_out
 
 
+def _own(examined: Examined) -> bool:
+    """Whether what a segment adds is the rounding of the type that the whole file is in."""
+    causes = {entry.cause for entry in examined.examination.explained}
+    place = examined.suspect
+    return causes == {reduced.CAUSE} and place is not None and not reduced.clips(place)
+
+
 def _narrowed(inquiry: Inquiry, joined: Joined, examined: Examined) -> Examined:
     """Return an explained segment with few nodes: those around the place that heals it."""
     scene, accused = inquiry.scene.without(joined.wrong), examined.accused
     edits = [entry.hypothesis.edit for entry in examined.examination.explained]
     nodes = nearest(scene, accused.match.candidate, accused.nodes, edits)
     more = [n for entry in examined.examination.explained for n in entry.hypothesis.nodes]
-    nodes = tuple(dict.fromkeys((*more, *nodes)))
+    nodes = tuple(dict.fromkeys((*more, *nodes)))[: max(MOST_NODES, len(more))]
     return replace(examined, accused=replace(accused, nodes=nodes))
 
 

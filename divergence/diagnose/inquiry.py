@@ -14,6 +14,9 @@ from divergence.load.case import Case
 from divergence.options import Options
 from divergence.records import Array, Finding, Introduced, Match
 
+# Returns the reference's values at the given sites.
+Collect = Callable[[set[str]], Mapping[str, Array]]
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -23,7 +26,7 @@ class Means:
     inputs: the candidate's, by name.
     """
 
-    collect: Callable[[set[str]], Mapping[str, Array]]
+    collect: Collect
     bench: Bench
     inputs: Mapping[str, Array]
 

@@ -24,6 +24,7 @@ from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.mispairs import settle
 from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index
+from divergence.diagnose.strangers import strangers
 from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
 from divergence.load.case import Case
@@ -80,7 +81,9 @@ def _investigate(
             lineages(reference, candidate, matches),
         )
 
-    settled = settle(scene, remeasure(bounds), remeasure, MULTIPLE)
+    first = remeasure(bounds)
+    strange = partial(strangers, collect=partial(_collect, case), inputs=inputs)
+    settled = settle(scene, first, remeasure, strange, MULTIPLE)
     counted = {
         match: added
         for match, added in settled.introduced.items()

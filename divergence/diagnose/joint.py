@@ -33,8 +33,8 @@ class Joined:
 
 def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
     """Explain neighbours as one where that takes fewer causes, then segments that share nodes."""
-    kept, wrong = list(examined), list[Match]()
-    for group in _groups(inquiry, examined):
+    kept, wrong = [_widened(inquiry, each) for each in examined], list[Match]()
+    for group in _groups(inquiry, kept):
         parts = [group, *(list(p) for p in combinations(group, 2) if len(group) > 2)]
         for part in parts:
             merged = _merged(inquiry, part)
@@ -43,6 +43,29 @@ def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
                 wrong += merged.wrong
                 break
     return Joined(tuple(_without_twins(kept)), tuple(wrong))
+
+
+def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
+    """Examine an unexplained segment from further up, where its own nodes make what it is fed.
+
+    Slices of one split: fed as they should be, they hide that the split gives them in another
+    order.
+    """
+    if examined.explained:
+        return examined
+    scene, end = inquiry.scene, examined.accused.match.candidate
+    own = scene.candidate_segment(end)
+    inner = set(node_names(own.sites))
+    twins = [
+        match
+        for match in scene.matches
+        if match.candidate in own.inputs
+        and inner.intersection(node_names(scene.candidate_segment(match.candidate).sites))
+    ]
+    if not twins:
+        return examined
+    (again,) = look(inquiry, scene.without(twins), [examined.accused])
+    return again if again.explained else examined
 
 
 def _groups(inquiry: Inquiry, examined: Sequence[Examined]) -> Iterator[list[Examined]]:

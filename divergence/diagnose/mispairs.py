@@ -2,23 +2,28 @@
 
 A segment that is wrong shows at its own end alone, because what follows is fed the reference's
 value again. A value that was paired with another one shows at its own end and at every segment
-that reads it; and when it is left out, what follows is right.
+that reads it; and when it is left out, what follows is right. Where something else is wrong
+there, it still shows: it holds the elements of another of the reference's values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match
 
-# As many values in a row are taken for others at most.
-LONGEST = 4
+# As many values in a row are taken for others: one alone is likelier than several together.
+LENGTHS = (1, 4)
 
 Added = Mapping[Match, Introduced]
 # Measures what each segment adds between these boundaries.
 Remeasure = Callable[[Sequence[Match]], Added]
+# Returns those of these matches whose value is another one of the reference.
+Strange = Callable[[Scene, Added, Sequence[Match]], Sequence[Match]]
+# What was hidden by a wrong pair shows once that is left out, so a few rounds are made.
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,33 @@ class Settled:
     wrong: tuple[Match, ...] = ()
 
 
-def settle(scene: Scene, introduced: Added, remeasure: Remeasure, limit: float) -> Settled:
+def settle(
+    scene: Scene, introduced: Added, remeasure: Remeasure, strange: Strange, limit: float
+) -> Settled:
+    """Leave out boundaries that prove to be wrong pairs.
+
+    First those that hold another of the reference's values, then those that make what follows
+    right when they are left out.
+    """
+    settled = Settled(scene, introduced)
+    for _ in range(ROUNDS):
+        open_ones = _spoiling(settled, limit)
+        wrong = tuple(strange(settled.scene, settled.introduced, open_ones))
+        if not wrong:
+            break
+        kept = settled.scene.without(wrong)
+        settled = Settled(kept, remeasure(kept.matches), (*settled.wrong, *wrong))
+    for length in LENGTHS:
+        rest = _left_out(settled, remeasure, length, limit)
+        settled = replace(rest, wrong=(*settled.wrong, *rest.wrong))
+    return settled
+
+
+def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float) -> Settled:
     """Leave out each doubtful boundary and keep out those that make what follows right."""
+    scene, introduced = settled.scene, settled.introduced
     readers = _readers(scene)
-    flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
-    names = {name for start in flagged for name in _between(start, flagged, readers)}
-    doubtful = [m for m in introduced if m.candidate in names]
+    doubtful = _doubtful(introduced, readers, length, limit)
     if not doubtful:
         return Settled(scene, introduced)
     without = scene.without(doubtful)
@@ -50,7 +76,29 @@ def settle(scene: Scene, introduced: Added, remeasure: Remeasure, limit: float) 
     return Settled(kept, remeasure(kept.matches), wrong)
 
 
-def _between(start: str, flagged: set[str], readers: Mapping[str, set[str]]) -> set[str]:
+def _doubtful(
+    introduced: Added, readers: Mapping[str, set[str]], length: int, limit: float
+) -> list[Match]:
+    """Return boundaries that look wrong or stand behind one that does, with one behind them."""
+    flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
+    names = {name for start in flagged for name in _between(start, flagged, readers, length)}
+    return [m for m in introduced if m.candidate in names]
+
+
+def _spoiling(settled: Settled, limit: float) -> list[Match]:
+    """Return those that look wrong, and all of whose readers do in the end."""
+    readers = _readers(settled.scene)
+    doubtful = _doubtful(settled.introduced, readers, LENGTHS[-1], limit)
+    flagged = {m.candidate for m, added in settled.introduced.items() if added.multiple > limit}
+    quiet = [m for m in doubtful if m.candidate not in flagged]
+    return [
+        m for m in doubtful if m.candidate in flagged and _reached(m, readers, quiet) <= flagged
+    ]
+
+
+def _between(
+    start: str, flagged: set[str], readers: Mapping[str, set[str]], length: int
+) -> set[str]:
     """Return `start` and the right-looking values between it and the next flagged ones.
 
     Values that were taken for others together (a query for a key, and what is made of it) look
@@ -63,7 +111,7 @@ def _between(start: str, flagged: set[str], readers: Mapping[str, set[str]]) -> 
         for reader in readers.get(path[-1], set()) - set(path):
             if reader in flagged:
                 found.update(path)
-            elif len(path) < LONGEST:
+            elif len(path) < length:
                 paths.append((*path, reader))
     return found
 

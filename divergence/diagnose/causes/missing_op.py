@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from divergence.diagnose.builder import Place, insert
+from divergence.diagnose.builder import Builder, Make, Place, insert
 from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
-from divergence.records import Array, Evidence
+from divergence.records import Array, Evidence, Site
 
 CAUSE = "structure.missing_op"
 
@@ -24,6 +24,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     proposals = [
         *_operands(suspect),
         *_parameters(suspect),
+        *_composites(suspect),
         *_biases(suspect),
         *_scalars(suspect),
         *_functions(suspect),
@@ -74,6 +75,46 @@ def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
             operand = value.astype(suspect.produced.dtype)
             for place in _places(suspect):
                 yield _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
+
+
+def _composites(suspect: Suspect) -> Iterator[Hypothesis]:
+    """An operand that the reference adds up of boundary values, of which nodes read not all."""
+    inner = {site.name: site for site in suspect.region.sites(*BINARY)}
+    read = suspect.region.reads()
+    for site in inner.values():
+        for name in site.inputs:
+            leaves = _leaves(suspect, inner, name) if name in inner else None
+            if leaves is None or leaves <= read:
+                continue
+            for place in _places(suspect):
+                what = f"{BINARY[site.op]} of {name} ({site.name})"
+                make = _with(suspect, BINARY[site.op], inner, name)
+                yield _absent(suspect, place, BINARY[site.op], make, what, site.name)
+
+
+def _leaves(suspect: Suspect, inner: Mapping[str, Site], name: str) -> set[str] | None:
+    """Return the candidate's values that make up a sum; None where one has no partner."""
+    partner = suspect.region.partners.get(name)
+    if partner in suspect.feeds:
+        return {str(partner)}
+    if name not in inner:
+        return None
+    found = [_leaves(suspect, inner, source) for source in inner[name].inputs]
+    known = [leaves for leaves in found if leaves is not None]
+    return set().union(*known) if known and len(known) == len(found) == 2 else None
+
+
+def _with(suspect: Suspect, op: str, inner: Mapping[str, Site], name: str) -> Make:
+    """Return what combines a value with a sum that is built anew."""
+
+    def built(builder: Builder, source: str) -> str:
+        partner = suspect.region.partners.get(source)
+        if partner in suspect.feeds:
+            return str(partner)
+        first, second = inner[source].inputs
+        return builder.node(BINARY[inner[source].op], built(builder, first), built(builder, second))
+
+    return lambda builder, value: builder.node(op, value, built(builder, name))
 
 
 def _constants(suspect: Suspect) -> list[Array]:
@@ -162,14 +203,18 @@ def _makers(op: str) -> tuple[str, ...]:
 def _missing(
     suspect: Suspect, place: Place, op: str, operand: str | Array, what: str, owner: str
 ) -> Hypothesis:
+    def make(builder: Builder, value: str) -> str:
+        return builder.node(op, value, operand)
+
+    return _absent(suspect, place, op, make, what, owner)
+
+
+def _absent(
+    suspect: Suspect, place: Place, op: str, make: Make, what: str, owner: str
+) -> Hypothesis:
     present = _count(suspect, op)
     return Hypothesis(
-        edit=insert(
-            place,
-            lambda builder, value: builder.node(op, value, operand),
-            suspect.produced.dtype,
-            f"insert the missing {what} {place}",
-        ),
+        edit=insert(place, make, suspect.produced.dtype, f"insert the missing {what} {place}"),
         explanation=f"the {what} is missing {place}",
         evidence=(Evidence(f"{op} nodes in the segment", present + 1, present),),
         remedy=f"Export again with {owner} in place.",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
-from divergence.diagnose.edits import Edit, reorder_inputs, rewire, swap_outputs
+from divergence.diagnose.edits import Edit, reorder_inputs, rewire, swap_outputs, together
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence
 
@@ -24,7 +24,7 @@ FAR = 3
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Read what the reference reads; put operands and slices of a split into another order."""
-    hypotheses = list(_rewired(suspect))
+    hypotheses = [*_rewired(suspect), *_exchanged(suspect)]
     hypotheses += [h for n in suspect.region.nodes for h in (*_operands(n), *_slices(n))]
     return hypotheses or "no node of the segment depends on the order of its operands"
 
@@ -55,6 +55,28 @@ def _wired(suspect: Suspect, place: tuple[NodeProto, int], want: str) -> Hypothe
         remedy="Export again; slices or operands are not in the reference's order.",
         nodes=_common_source(suspect.trial.model.graph, found, want),
     )
+
+
+def _exchanged(suspect: Suspect) -> Iterator[Hypothesis]:
+    """Yield a change for each two values that are read in each other's place."""
+    feeds = suspect.feeds
+    for first, second in combinations(sorted(suspect.region.reads() & set(feeds)), 2):
+        if feeds[first].shape != feeds[second].shape:
+            continue
+        other = {first: second, second: first}
+        edits = [
+            rewire(node.output[0], operand, other[name], f"exchange {first} and {second}")
+            for node in suspect.region.nodes
+            for operand, name in enumerate(node.input)
+            if name in other
+        ]
+        yield Hypothesis(
+            edit=together(edits, f"exchange {first} and {second}"),
+            explanation=f"{first} and {second} are read in each other's place",
+            evidence=(Evidence("values read", [first, second], [second, first]),),
+            remedy="Export again; slices or operands are not in the reference's order.",
+            nodes=_common_source(suspect.trial.model.graph, first, second),
+        )
 
 
 def _common_source(graph: GraphProto, first: str, second: str) -> tuple[str, ...]:

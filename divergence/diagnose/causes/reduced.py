@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from divergence.diagnose.causes.weight import restorations
 from divergence.diagnose.edits import Edit, pass_through, set_attributes, together
 from divergence.diagnose.reading import attribute
 from divergence.diagnose.suspect import Hypothesis, Suspect
@@ -15,18 +18,24 @@ if TYPE_CHECKING:
 
 CAUSE = "precision.reduced"
 
+# Of a step: values are divided by the scale in float32 before they are rounded.
+SLACK = 0.01
+
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Drop the casts to a narrower type, and every quantisation with its dequantisation."""
+    """Drop casts to a narrower type, quantisations with their dequantisations, stored integers."""
     casts = [node for node in suspect.region.node("Cast") if narrow(node)]
     pairs = _quantised(suspect)
-    if not casts and not pairs:
+    stored = list(restorations(suspect.region))
+    if not casts and not pairs and not stored:
         return "no node of the segment reduces the precision"
     edits = [widened(node) for node in casts]
     edits += [_unquantised(dequantise, source) for dequantise, source in pairs]
-    kinds = sorted({narrow(node) for node in casts} | ({"int8"} if pairs else set()))
+    edits += stored
+    kinds = sorted({narrow(node) for node in casts} | ({"int8"} if pairs or stored else set()))
     names = [node.name or node.output[0] for node in casts]
     names += [node.name or node.output[0] for node, _ in pairs]
+    names += [value for edit in stored for value in edit.values]
     return [
         Hypothesis(
             edit=together(edits, f"keep float32 at {', '.join(names)}"),
@@ -36,6 +45,22 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
             parameters={"precision": ["float32", kinds[0]], "nodes": names},
         )
     ]
+
+
+def clips(suspect: Suspect) -> bool:
+    """Whether a quantisation of the segment cuts values off: rounding is half a step at most."""
+    for dequantise, source in _quantised(suspect):
+        scale = suspect.region.constant(dequantise.input[1])
+        before, after = (
+            suspect.trial.run(value=source),
+            suspect.trial.run(value=dequantise.output[0]),
+        )
+        if scale is None or before is None or after is None:
+            return True
+        error = np.abs(before.astype(np.float64) - after.astype(np.float64)).max(initial=0.0)
+        if error > (0.5 + SLACK) * float(np.abs(scale).max()):
+            return True
+    return False
 
 
 def narrow(node: NodeProto) -> str:

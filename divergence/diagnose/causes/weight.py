@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.diagnose.edits import set_weight
+from divergence.diagnose.edits import Edit, set_weight
 from divergence.diagnose.reading import attribute, scalar_operands, scalar_settings
 from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.diagnose.weights import Expected, expected_weights, layouts
@@ -25,16 +25,22 @@ CAUSE = "weights.one"
 # Correlation from which two parameters are versions of each other: those of two checkpoints that
 # have nothing in common have 1 / sqrt(elements).
 ALIKE = 0.5
+# A step of 8 bits, relative to the greatest element.
+QUANTUM = 2.0**-7
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A constant operand of a node: the candidate's parameter."""
+    """A constant operand of a node: the candidate's parameter.
+
+    step: of the narrower type that it was restored from, relative to its greatest element.
+    """
 
     node: NodeProto
     position: int
     name: str
     value: Array
+    step: float = 0.0
 
     @property
     def turns(self) -> bool:
@@ -106,7 +112,7 @@ def _turned(region: Region) -> Iterator[Hypothesis]:
         if not _is_square(operand.value):
             continue
         for want in expected:
-            if _same(operand.value, want):
+            if _same(operand, want):
                 yield _hypothesis(operand, want, operand.value.T)
 
 
@@ -122,8 +128,8 @@ def compare(region: Region) -> Sequence[Hypothesis] | str:
         return "the segment's nodes read no parameter"
     if not expected:
         return "the reference's segment reads no parameter"
-    unmatched = [o for o in operands if not any(_same(o.value, e) for e in expected)]
-    taken = [e for e in expected if any(_same(o.value, e) for o in operands)]
+    unmatched = [o for o in operands if not any(_same(o, e) for e in expected)]
+    taken = [e for e in expected if any(_same(o, e) for o in operands)]
     hypotheses = [
         _hypothesis(operand, want, layout)
         for number, operand in enumerate(unmatched)
@@ -178,21 +184,39 @@ def _apart(layout: Array, value: Array) -> float:
 
 
 def _operands(region: Region) -> Iterator[Operand]:
+    restored = {s.name for s in region.candidate.sites if s.op == "DequantizeLinear" and s.constant}
     for node in region.nodes:
         for position, name in enumerate(node.input):
             value = region.constant(name) if name else None
             if value is not None and value.dtype.kind in "fV" and value.size > 1:
-                yield Operand(node, position, name, value)
+                yield Operand(node, position, name, value, QUANTUM if name in restored else 0.0)
 
 
-def _same(value: Array, want: Expected) -> bool:
-    """Equal once cast alike, up to the rounding of whatever folding made it."""
+def _same(operand: Operand, want: Expected) -> bool:
+    return _layout_of(operand, want) is not None
+
+
+def _layout_of(operand: Operand, want: Expected) -> Array | None:
+    """Return what equals the operand once cast alike, up to the rounding that both came through."""
+    value, rounding = operand.value, max(want.rounding, operand.step)
     for layout in layouts(want.value, value.shape):
         cast = layout.astype(value.dtype).astype(np.float64)
         scale = float(np.abs(cast).max(initial=0.0))
-        if np.abs(cast - value.astype(np.float64)).max(initial=0.0) <= want.rounding * scale:
-            return True
-    return False
+        if np.abs(cast - value.astype(np.float64)).max(initial=0.0) <= rounding * scale:
+            return np.asarray(layout)
+    return None
+
+
+def restorations(region: Region) -> Iterator[Edit]:
+    """Yield what gives dequantised parameters the reference's values."""
+    expected = list(expected_weights(region))
+    for operand in _operands(region):
+        found = (_layout_of(operand, want) for want in expected if operand.step)
+        layout = next((layout for layout in found if layout is not None), None)
+        if layout is not None:
+            value = np.ascontiguousarray(layout).astype(operand.value.dtype)
+            action = f"keep {operand.name} in float32"
+            yield set_weight(operand.node.output[0], operand.position, value, action)
 
 
 def _hypothesis(operand: Operand, want: Expected, layout: Array) -> Hypothesis:
