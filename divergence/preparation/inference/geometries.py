@@ -13,6 +13,8 @@ Size = tuple[int, int]
 
 # How far, in pixels of the target, a size found by registration may be off.
 _NEAR = 2.0
+# How far, as a share, the scale of a small window may be off where the picture was not scaled.
+_UNSCALED = 0.03
 
 
 def geometries(found: Map, target: Size, source: Size) -> Iterator[Geometry]:
@@ -32,6 +34,7 @@ def _every(found: Map, target: Size, source: Size) -> Iterator[Geometry]:
         yield from _placed(resize, offset, target, source)
     if _near((tall, wide), source):
         yield from _placed(None, offset, target, source)
+    yield from _unscaled((tall, wide), target, source)
     yield from _padded_first(found, target, source)
     yield from _cropped_first(found, target, source)
 
@@ -95,6 +98,17 @@ def _pads(window: Size, target: Size, border: tuple[float, float]) -> Iterator[G
             yield (pad,)
     top, left = (min(round(b), t - w) for b, t, w in zip(border, target, window, strict=True))
     yield (Pad(to=target, value="edge", at=(max(0, top), max(0, left))),)
+
+
+def _unscaled(size: tuple[float, float], target: Size, source: Size) -> Iterator[Geometry]:
+    """Yield usual windows of the picture as it is, where the scale is about one."""
+    if any(abs(a - b) > _UNSCALED * b for a, b in zip(size, source, strict=True)):
+        return
+    if target == source or any(t > s for t, s in zip(target, source, strict=True)):
+        return
+    down = ((source[0] - target[0]) // 2, (source[1] - target[1]) // 2)
+    for at in ("center", down, "top-left"):
+        yield (Crop(size=target, at=at),)
 
 
 def _padded_first(found: Map, target: Size, source: Size) -> Iterator[Geometry]:
