@@ -25,6 +25,11 @@ from sample_models.sample import Sample, main, write
 
 SIDE = 640
 THRESHOLD = 0.8  # of the score, above which a box counts
+FILTERED: Steps = [
+    {"boxes": "xyxy"},
+    {"nms": {"score": 0.05, "iou": 0.7}},
+    {"scale_boxes": "image"},
+]
 # What is on the photographs: class (COCO's numbers), left, top, right, bottom in pixels.
 BOXES = {
     "bus": (
@@ -59,6 +64,7 @@ def build(directory: Path, exporter: str = "torchscript") -> Sample:
         photograph("bus"),
         preprocess=write_steps(directory / "letterbox.yaml", letterbox(SIDE)),
         candidate_preprocess=write_steps(directory / "stretch.yaml", stretch(SIDE)),
+        postprocess=write_steps(directory / "filtered.yaml", FILTERED),
     )
 
 

@@ -157,3 +157,12 @@ def test_a_letterbox_is_that_of_the_preparation():
     assert letterboxed((48, 64), (32, 32), "stretched") == Placement(
         (0.5, 32 / 48), (0.0, 0.0), (32, 32)
     )
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_boxes_and_scores_are_told_apart_by_their_columns(order):
+    held = {"a": np.arange(12.0).reshape(1, 3, 4), "b": np.eye(3, 5)[None]}
+    made = postprocess(Outputs({name: held[name] for name in order}), parse("[boxes]"))
+    assert made.values["boxes"].tolist() == held["a"][0].tolist()
+    assert made.values["labels"].tolist() == [0, 1, 2]
+    assert made.values["scores"].tolist() == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -25,7 +26,8 @@ class Boxes:
     classes: "columns", a column for each class behind the coordinates, of which the greatest is
     the score and its number the label; or "label", a column of scores, then one of labels.
     objectness: column 4 is a score that multiplies those of all classes. Outputs called `boxes`,
-    `scores` and `labels` are taken as they are, but for the format.
+    `scores` and `labels` are taken as they are, but for the format; so are two outputs of any
+    name, of which one has four columns and the other another number of columns for each class.
     """
 
     word: ClassVar[str] = "boxes"
@@ -55,17 +57,18 @@ class Boxes:
         Raises:
             InputError: the output is no table of one picture's boxes.
         """
-        if {BOXES, SCORES} <= set(outputs.values):
-            boxes, scores, labels = self._named(outputs)
+        named = _two(outputs.values) or outputs.values
+        if {BOXES, SCORES} <= set(named):
+            boxes, scores, labels = self._named(named)
         else:
             boxes, scores, labels = self._of_columns(_table(outputs.single(self.word)))
         corners = FORMS[self.format].to_corners(boxes.T).T
         return outputs.with_detections(np.ascontiguousarray(corners), scores, labels)
 
-    def _named(self, outputs: Outputs) -> tuple[Array, Array, Array]:
-        boxes = outputs.values[BOXES].reshape(-1, COORDINATES)
-        scores = outputs.values[SCORES].reshape(len(boxes), -1)
-        labels = outputs.values.get(LABELS)
+    def _named(self, values: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+        boxes = values[BOXES].reshape(-1, COORDINATES)
+        scores = values[SCORES].reshape(len(boxes), -1)
+        labels = values.get(LABELS)
         if labels is None:
             return boxes, scores.max(1), scores.argmax(1)
         if labels.size != len(boxes):
@@ -84,6 +87,16 @@ class Boxes:
         if self.objectness:
             rest = rest[:, 1:] * rest[:, :1] if rest.shape[1] > 1 else rest
         return boxes, rest.max(1), rest.argmax(1)
+
+
+def _two(values: Mapping[str, Array]) -> dict[str, Array] | None:
+    """Return boxes and scores of two outputs that can be told apart by their columns."""
+    if len(values) != 2 or any(value.ndim < 2 for value in values.values()):
+        return None
+    boxes, scores = sorted(values.values(), key=lambda value: value.shape[-1] != COORDINATES)
+    if boxes.shape[-1] != COORDINATES or scores.shape[-1] == COORDINATES:
+        return None
+    return {BOXES: boxes, SCORES: scores} if boxes.shape[:-1] == scores.shape[:-1] else None
 
 
 def _table(value: Array) -> Array:
