@@ -13,11 +13,22 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+# Those that build and trace real networks take minutes.
+HEAVY = {"incidents"}
+
+
+def notebooks():
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        heavy = path.stem in HEAVY
+        marks = [pytest.mark.real, pytest.mark.timeout(3600)] if heavy else []
+        yield pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", notebooks())
 def test_runs(path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
     ).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert any("image/png" in output.get("data", {}) for output in shown)

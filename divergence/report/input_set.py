@@ -17,6 +17,15 @@ def brief(found: InputSet) -> str:
     return ", ".join(told)
 
 
+def unread(found: InputSet) -> str:
+    """Return how many inputs were not compared, the first of them and why."""
+    if not found.unread:
+        return ""
+    first, *rest = found.unread
+    many = f"{len(found.unread)} inputs; the first, " if rest else ""
+    return f"{many}{words.printable(first.input)}: {words.printable(first.reason)}"
+
+
 def worst(found: InputSet, width: int, cut: str) -> str:
     """Return which input is traced, in at most `width` characters: of a long path the end."""
     name, told = words.printable(found.worst), " (traced here)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from divergence.records import PairVerdict, Status
+from divergence.records import InputSet, PairVerdict, Status
 from divergence.report import detections, input_set, words
 from divergence.report.document import Cause, Document, Suspect
 from divergence.report.growth import Axis, Bar, grouped
@@ -58,7 +58,9 @@ def verdict_line(document: Document) -> str:
     A reader finds the status as the first word, in the words of `report.json`.
     """
     partial = " (partial)" if document.partial else ""
-    return f"{document.status.value}{partial}: {document.sentence}"
+    found = document.input_set
+    of_set = f" That is of the worst input; {input_set.brief(found)}." if found is not None else ""
+    return f"{document.status.value}{partial}: {document.sentence}{of_set}"
 
 
 def render(document: Document, where: str | None, width: int, glyphs: Glyphs) -> list[Text]:
@@ -166,14 +168,23 @@ def _foot(document: Document, where: str | None, width: int, glyphs: Glyphs) -> 
         )
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))
     if document.input_set is not None:
-        lines.append(Text.assemble(("inputs   ", "dim"), input_set.brief(document.input_set)))
-        worst = input_set.worst(document.input_set, width - len("worst    "), glyphs.cut)
-        lines.append(Text.assemble(("worst    ", "dim"), worst))
+        lines += _of_set(document.input_set, width, glyphs)
     if document.detections is not None:
         lines.append(Text.assemble(("boxes    ", "dim"), detections.brief(document.detections)))
     if where is not None:
         lines.append(Text.assemble(("report   ", "dim"), (where, "bold")))
     return lines
+
+
+def _of_set(found: InputSet, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return what is said of many inputs: their agreement, the worst, what could not be read."""
+    room = width - len("inputs   ")
+    told = [(" " * 6, text) for text in textwrap.wrap(input_set.brief(found), room)]
+    told[0] = ("inputs", told[0][1])
+    told.append(("worst ", input_set.worst(found, room, glyphs.cut)))
+    if found.unread:
+        told.append(("unread", input_set.unread(found)))
+    return [Text.assemble((f"{label}   ", "dim"), text) for label, text in told]
 
 
 def _stages(document: Document, width: int, glyphs: Glyphs, room: int) -> list[Text]:

@@ -26,6 +26,7 @@ def test_a_folder_is_a_set_and_the_worst_is_traced(files, run):
     assert (code, err) == (1, "")
     report = Report.load(files / "divergence-report")
     assert f"worst    {report.input_set.worst} (traced here)" in out
+    assert "inputs   3 of 3 (100 %) compared" in out
     assert len(pd.read_csv(files / "divergence-report" / "inputs.csv")) == 3
     page = (files / "divergence-report" / "report.html").read_text()
     assert "worst, traced on this page" in page
@@ -66,3 +67,12 @@ def test_an_interrupted_set_says_what_is_kept(files, run, monkeypatch):
     assert "interrupted: 2 of 3 inputs are kept in divergence-report/inputs.jsonl" in err
     monkeypatch.setattr(Worker, "compare", compare)
     assert run("trace", MODEL, "right.onnx", "set")[0] == 0
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_goes_on(files, run):
+    (files / "set" / "empty.png").touch()
+    _, out, _ = run("trace", MODEL, "right.onnx", "set")
+    assert "inputs   3 of 4 (75 %) compared" in out
+    assert "unread   set/empty.png: " in out
+    _, out, _ = run("check", MODEL, "right.onnx", "set")
+    assert "That is of the worst input; 3 of 4 (75 %) compared" in out
