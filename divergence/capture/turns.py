@@ -68,9 +68,10 @@ class Survey:
 
 
 def unrolled(program: Program, survey: Survey) -> Program:
-    """Return the program as a run showed it: its turns, its order, its shapes and dtypes.
+    """Return the program as a run showed it: its turns, its shapes and dtypes.
 
-    Values of branches that were not taken are no sites of this call; they are listed as
+    The order is the file's, which the runtime's need not be; in bodies the turns follow each
+    other. Values of branches that were not taken are no sites of this call; they are listed as
     unobservable.
     """
     seen = dict(survey.seen)
@@ -80,18 +81,19 @@ def unrolled(program: Program, survey: Survey) -> Program:
     dropped = {site.name for site in gone}
     home = {site.name: str(site.attributes[BODY]) for site in program.sites if _in_body(site)}
     place = {name: number for number, name in enumerate(seen)}
-    last, ordered = -1, []
+    ordered: list[tuple[int, int, Site]] = []  # by place at the top of the file, then in the run
+    top, last = 0, -1
     for site in program.sites:
         if site.name not in dropped:
             kept = replace(site, inputs=tuple(i for i in site.inputs if i not in dropped))
             kept = replace(kept, alias_of=kept.alias_of or _passed_on(kept, bodies, home, seen))
             if kept.alias_of in seen:  # shown once, under the other name
                 seen.setdefault(site.name, seen[kept.alias_of])
-            last = place.get(site.name, last)
-            ordered.append((last, _measured(kept, seen)))
-            ordered.extend((place[turn.name], turn) for turn in _turns(kept, seen))
-    ordered.sort(key=lambda entry: entry[0])
-    sites = tuple(replace(site, order=order) for order, (_, site) in enumerate(ordered))
+            top, last = (top, place.get(site.name, last)) if _in_body(site) else (top + 1, -1)
+            ordered.append((top, last, _measured(kept, seen)))
+            ordered.extend((top, place[turn.name], turn) for turn in _turns(kept, seen))
+    ordered.sort(key=lambda entry: entry[:2])
+    sites = tuple(replace(site, order=order) for order, (*_, site) in enumerate(ordered))
     hidden = {entry.site: entry for entry in program.unobservable}
     for site in gone:
         if not site.constant:
