@@ -218,7 +218,7 @@ class Floor:
     bound: the reference's greatest error, bounded from below as `compare.floor` says: what
     `multiple` is a multiple of, unless the root mean square error gives a greater one, as a
     multiple of `bound_rmse`.
-    scale: root mean square of the exact value.
+    scale, peak: root mean square and greatest magnitude of the exact value.
     """
 
     reference_max_abs: float
@@ -228,6 +228,7 @@ class Floor:
     bound: float = 0.0
     bound_rmse: float = 0.0
     scale: float = 0.0
+    peak: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair as reported. `stage` groups consecutive pairs; `order` is the reference's."""
+    """One pair as reported. `stage` groups consecutive pairs; `order` is the reference's.
+
+    headroom_bits: how often the value may double before it leaves float16's range (65504), below
+    0 where it is beyond it; None where its magnitude is not known.
+    """
 
     reference: str
     candidate: str
@@ -275,6 +280,7 @@ class Pair:
     verdict: PairVerdict
     reason: str = ""
     ignored: bool = False
+    headroom_bits: float | None = None
 
 
 # --- diagnose -> report ----------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from divergence.capture.onnx_runner import OnnxRunner
+from divergence.compare.headroom import headroom_bits
 from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
 from divergence.diagnose.diagnosis import Diagnosis
@@ -218,6 +219,7 @@ def _pair(
         verdict=verdict,
         reason=reason,
         ignored=ignored,
+        headroom_bits=headroom_bits(measured.floor, measured.dtypes[0]),
     )
 
 

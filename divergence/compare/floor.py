@@ -104,6 +104,7 @@ def floor_of(
         bound=bound,
         bound_rmse=bound_rmse,
         scale=ours.rms,
+        peak=ours.peak,
     )
 
 

@@ -113,7 +113,8 @@ class _Feeder:
             return
         self._held.values[name] = kept
         if exact is not None:
-            self._held.rounding[name] = (exact - value).astype(np.float32)
+            with np.errstate(invalid="ignore"):  # masks hold -inf, whose rounding is no number
+                self._held.rounding[name] = (exact - value).astype(np.float32)
         self._fixed[name] = fed
         for number, wanted in enumerate(self._missing):
             if name in wanted:

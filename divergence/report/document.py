@@ -23,7 +23,7 @@ from divergence.records import (
     Unpaired,
     Verdict,
 )
-from divergence.report import growth, words
+from divergence.report import growth, headroom, words
 from divergence.report.growth import Growth
 
 Facts = tuple[tuple[str, str], ...]
@@ -83,6 +83,7 @@ class Document:
     glance: the figures that a reader looks for first.
     causes: findings that belong to no culprit (preparation, inputs, post-processing).
     coverage: how much was compared; details: the rest, from models to options.
+    half: how much room the values have in float16.
     """
 
     status: Status
@@ -102,6 +103,7 @@ class Document:
     details: tuple[Section, ...]
     detections: Detections | None
     input_set: InputSet | None
+    half: str
 
 
 def build(report: Report) -> Document:
@@ -124,6 +126,7 @@ def build(report: Report) -> Document:
         details=_details(report),
         detections=report.detections,
         input_set=report.input_set,
+        half=headroom.brief(report.pairs),
     )
 
 
@@ -192,6 +195,7 @@ def _coverage(report: Report) -> Facts:
 
 def _details(report: Report) -> tuple[Section, ...]:
     sections = (
+        Section("Room in float16", headroom.facts(report.pairs)),
         Section("Reference", _facts(report.reference)),
         Section("Candidate", _facts(report.candidate)),
         Section("Inputs", _facts(report.inputs)),

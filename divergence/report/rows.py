@@ -38,6 +38,7 @@ COLUMNS: Mapping[str, Callable[[Pair], Any]] = {
     "floor_multiple": lambda p: p.floor and p.floor.multiple,
     "introduced_max_abs": lambda p: p.introduced and p.introduced.max_abs,
     "introduced_multiple": lambda p: p.introduced and p.introduced.multiple,
+    "headroom_bits": lambda p: p.headroom_bits,
     "reason": lambda p: p.reason,
     "ignored": lambda p: p.ignored,
 }

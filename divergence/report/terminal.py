@@ -167,6 +167,8 @@ def _foot(document: Document, where: str | None, width: int, glyphs: Glyphs) -> 
             for pair in document.outputs[:4]
         )
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))
+    if document.half:
+        lines.append(Text.assemble(("float16  ", "dim"), document.half))
     if document.input_set is not None:
         lines += _of_set(document.input_set, width, glyphs)
     if document.detections is not None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from divergence.compare.headroom import HALF_MAXIMUM
 from divergence.diagnose.causes.reduced import narrow, widened
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.records import Array, Evidence, Finding, Measured, Proof
 
 CAUSE = "precision.overflow"
-
-HALF_MAXIMUM = 65504.0  # IEEE 754 binary16
 
 
 def examine(inquiry: Inquiry) -> Conclusion | str:
