@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,10 @@ class Score:
 
 @dataclass
 class Result:
-    """The scores of one file, each pair's confidence and whether it was right."""
+    """The scores of one file, each pair's confidence and whether it was right.
+
+    scopes: of module sites alone, held against the scopes that the exporter wrote.
+    """
 
     architecture: str
     half: str
@@ -50,6 +54,7 @@ class Result:
     perturbed: bool
     modules: Score = field(default_factory=Score)
     ops: Score = field(default_factory=Score)
+    scopes: Score = field(default_factory=Score)
     certainty: list[tuple[float, bool]] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -123,10 +128,33 @@ def judge(program: Program, known: Known, result: Result) -> Pairing:
         if not site.constant and site.kind in ("module", "op"):
             score = result.modules if site.kind == "module" else result.ops
             _count(site, given.get(site.name), known, table, score, result)
+    if result.rewrite == "exported":
+        _hold_against_scopes(program, known.candidate.program, given, result.scopes)
     for pair in pairing.matches:
         if pair.confidence < USED:
             result.certainty.append((pair.confidence, known.is_right(pair)))
     return pairing
+
+
+def _hold_against_scopes(
+    program: Program, candidate: Program, given: Mapping[str, Match], score: Score
+) -> None:
+    """Count the modules whose partner lies in the scope that the exporter named after them.
+
+    Modules without a node of their own (folded, identities) say nothing, nor do second calls,
+    whose scope the exporter numbers in its own way.
+    """
+    scopes = {site.name: site.scope for site in candidate.sites}
+    written = set(scopes.values()) - {""}
+    for site in program.sites:
+        pair = given.get(site.name)
+        if site.kind != "module" or site.name not in written or pair is None or site.alias_of:
+            continue
+        there = scopes[pair.candidate] == site.scope
+        there = there or scopes[pair.candidate].startswith(f"{site.scope}.")
+        score.right += there
+        score.wrong += not there
+        score.possible += 1
 
 
 def _count(

@@ -22,7 +22,12 @@ def tables(results: list[Result]) -> str:
                 "",
                 by(chosen, lambda r: f"{r.architecture} {r.exporter}"),
             ]
-    parts += ["\n== reliability (all pairs) ==", reliability(results)]
+    held = _sum(r.scopes for r in results)
+    parts += [
+        f"\nin the exporter's scope: {held.right} of {held.possible} paired modules as exported",
+        "\n== reliability (all pairs) ==",
+        reliability(results),
+    ]
     return "\n".join(parts)
 
 
