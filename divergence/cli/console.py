@@ -20,7 +20,11 @@ def stdout() -> Console:
     """Return the console that results go to."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class Patient(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # for `reader_may_leave`; rich would exit with 1
+
+    return Patient(highlight=False, markup=False, emoji=False)
 
 
 def complain(sentence: str) -> None:

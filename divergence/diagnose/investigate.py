@@ -47,6 +47,8 @@ def investigate(
     runner = case.candidate
     if not isinstance(runner, OnnxRunner) or observed.interrupted or not asked.diagnose:
         return Diagnosis()
+    if not pairing.matches:  # what nothing was compared for is not ruled out
+        return Diagnosis()
     try:
         return _investigate(case, runner, reference, candidate, pairing, observed, asked)
     except KeyboardInterrupt:

@@ -117,10 +117,8 @@ def sentence(
             if len(within) == len(pairs)
             else f"the outputs and {len(within)} of {len(pairs)} pairs are"
         )
-        return (
-            f"Rounding: {those} within {bound}; "
-            f"the outputs differ by {worst:.2g} at most{_grown(within)}."
-        )
+        ends = f"differ by {worst:.2g} at most" if worst else "are the same"
+        return f"Rounding: {those} within {bound}; the outputs {ends}{_grown(within)}."
     if answer is Status.INCONCLUSIVE:
         return _inconclusive(pairs, outputs)
     if culprits:

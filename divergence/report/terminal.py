@@ -163,7 +163,7 @@ def _foot(document: Document, where: str | None, width: int, glyphs: Glyphs) -> 
     lines = [Text.assemble(("coverage ", "dim"), sides)]
     if document.outputs:
         worst = ", ".join(
-            f"{words.printable(pair.candidate)} {words.number(pair.metrics.max_abs)}"
+            f"{words.number(pair.metrics.max_abs)} ({words.printable(pair.candidate)})"
             for pair in document.outputs[:4]
         )
         lines.append(Text.assemble(("outputs  ", "dim"), f"greatest error: {worst}"))

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from divergence.cli import main
+from tests.report import samples
 
 COMMANDS = ("trace", "check", "report", "inspect", "inputs", "outputs", "stamp", "demo")
 
@@ -91,8 +92,10 @@ def test_a_message_cannot_steer_the_terminal(traced, run):
     assert run("trace", "m", "o", "i")[2] == "divergence: no file x\\x1b[2J here\n"
 
 
-def test_a_reader_that_leaves_changes_nothing(saved):
+@pytest.mark.parametrize(("report", "expected"), [("clean_vit", 0), ("divergent_vit", 1)])
+def test_a_reader_that_leaves_changes_nothing(tmp_path, report, expected):
     """As in `divergence report RUN | head -0`: no traceback, the verdict's exit code."""
+    saved = getattr(samples, report)().save(tmp_path / "run")
     reading, writing = os.pipe()
     os.close(reading)
     code = "import sys; from divergence.cli import main; sys.exit(main())"
@@ -103,4 +106,4 @@ def test_a_reader_that_leaves_changes_nothing(saved):
         check=False,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.returncode, done.stderr) == (expected, b"")

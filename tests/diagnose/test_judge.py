@@ -12,6 +12,16 @@ from tests.report import samples
 
 
 @pytest.mark.parametrize(
+    ("error", "told"),
+    [(0.0, "the outputs are the same."), (2e-6, "the outputs differ by 2e-06 at most.")],
+)
+def test_outputs_without_any_error_are_the_same(error, told):
+    first = samples.clean_vit().pairs[0]
+    pair = replace(first, metrics=replace(first.metrics, max_abs=error))
+    assert sentence(Status.ROUNDING, [pair], [pair], [], []).endswith(told)
+
+
+@pytest.mark.parametrize(
     ("reason", "told"), [(f"3 {BY_TABLE}", True), ("12 times the floor", False)]
 )
 def test_a_verdict_by_the_table_of_tolerances_says_what_that_is_worth(reason, told):

@@ -6,7 +6,11 @@ import pytest
 
 from tests.real.measure import measure
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning"),  # of SwinIR's own
+]
 
 NETWORKS = (
     "vit_small",
