@@ -24,7 +24,7 @@ def notebooks():
         yield pytest.param(path, id=path.stem, marks=marks)
 
 
-@pytest.mark.parametrize("path", notebooks())
+@pytest.mark.parametrize("path", list(notebooks()))
 def test_runs(path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
