@@ -18,6 +18,7 @@ from divergence.capture.runner import Probe
 from divergence.compare.lineage import Lineage
 from divergence.compare.observe import compare
 from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.masks import alike
 from divergence.records import Array, Introduced, Match, Measured, Site
 
 
@@ -141,7 +142,8 @@ class _Feeder:
         rounding = self._held.rounding.get(site)
         # Integers have no rounding; where none is known the units of the value bound the floor.
         shadow = reference if rounding is None else reference.astype(np.float64) + rounding
-        added = _introduced(compare(match, reference, value, shadow, self._lineages.get(match)))
+        own = value if match.alignment else alike(reference, value)
+        added = _introduced(compare(match, reference, own, shadow, self._lineages.get(match)))
         self._advance()
         if added is not None:
             self.found[match] = added

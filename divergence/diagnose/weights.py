@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from divergence.diagnose.suspect import Region
-from divergence.records import Array
-
-if TYPE_CHECKING:
-    from torch import nn
-
+from divergence.records import Array, Site
 
 # Folding in float32 takes a division, a root and two products: some units in the last place.
 FOLDING = 16 * float(np.finfo(np.float32).eps)
+
+# ATen operators with a kernel that a norm behind them may be folded into.
+_KERNELS = frozenset({"convolution", "conv1d", "conv2d", "conv3d", "addmm", "mm", "linear"})
+
+# PyTorch's gates in ONNX's order, by their number: LSTM i f g o as i o f c, GRU r z n as z r h.
+_GATES = {1: (0,), 3: (1, 0, 2), 4: (0, 3, 1, 2)}
+_RECURRENT = re.compile(r"(.*)(weight|bias)_(ih|hh)_l(\d+)(_reverse)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +36,35 @@ class Expected:
 
 
 def expected_weights(region: Region) -> Iterator[Expected]:
-    """Yield the parameters that the reference's segment reads, and what folding makes of them.
+    """Yield the parameters that the reference's segment reads, and what exporters make of them.
 
     A batch norm behind a convolution is usually folded into it by an exporter or an optimiser:
     W' = W g, b' = (b - mean) g + beta with g = gamma / sqrt(variance + epsilon). Those come
-    first where the segment has no such node.
+    first where the segment has no such node. A recurrent layer's are stacked, gates in order.
     """
     folded = list(_folded_pairs(region))
     if region.node("BatchNormalization"):
         yield from (*_read(region), *folded)
     else:
         yield from (*folded, *_read(region))
+    if region.node("LSTM", "GRU", "RNN"):
+        yield from _recurrent(region)
 
 
 def _read(region: Region) -> Iterator[Expected]:
-    read = (name for site in region.reference.sites for name in site.weights)
-    for name in dict.fromkeys(read):
-        weight = region.reference_weights.get(name)
-        if weight is not None:
-            yield Expected(name, weight.load())
+    for name in _names(region):
+        value = _value(region, name)
+        if value is not None:
+            yield Expected(name, value)
 
 
-def _folded_pairs(region: Region) -> Iterator[Expected]:
-    modules = region.modules()
-    norms = [(n, m) for n, m in modules if _is_frozen_norm(m)]
-    for conv_name, conv in modules:
-        if type(conv).__name__.startswith(("Conv", "Linear")):
-            for norm_name, norm in norms:
-                yield from _folded(conv_name, conv, norm_name, norm)
+def _names(region: Region) -> dict[str, None]:
+    return dict.fromkeys(name for site in region.reference.sites for name in site.weights)
+
+
+def _value(region: Region, name: str) -> Array | None:
+    weight = region.reference_weights.get(name)
+    return None if weight is None else weight.load()
 
 
 def layouts(value: Array, shape: tuple[int, ...]) -> Iterator[Array]:
@@ -70,34 +75,82 @@ def layouts(value: Array, shape: tuple[int, ...]) -> Iterator[Array]:
         yield value.T
     if value.shape != shape and value.size == int(np.prod(shape)):
         yield value.reshape(shape)
+    if value.shape != shape and len(shape) == value.ndim and _holds(value.shape, shape):
+        yield value[tuple(slice(0, length) for length in shape)]  # as positions are, from the first
 
 
-def _is_frozen_norm(module: nn.Module) -> bool:
-    return getattr(module, "running_var", None) is not None
+def _holds(whole: Sequence[int], part: Sequence[int]) -> bool:
+    return all(length <= most for length, most in zip(part, whole, strict=True))
 
 
-def _folded(conv_name: str, conv: Any, norm_name: str, norm: Any) -> Iterator[Expected]:
-    variance, mean = array_of(norm.running_var), array_of(norm.running_mean)
-    kernel = array_of(conv.weight)
-    axis = 1 if type(conv).__name__.startswith("ConvTranspose") else 0
-    if kernel.shape[axis] != variance.size:
+def _folded_pairs(region: Region) -> Iterator[Expected]:
+    sites = region.reference.sites
+    norms = [site for site in sites if _operator(site) == "batch_norm"]
+    for layer in sites:
+        if _operator(layer) in _KERNELS and layer.weights:
+            for norm in norms:
+                yield from _folded(region, layer, norm)
+
+
+def _operator(site: Site) -> str:
+    return str(site.attributes.get("aten", site.op))
+
+
+def _folded(region: Region, layer: Site, norm: Site) -> Iterator[Expected]:
+    kernel, bias = (*_wide(region, layer), None)[:2]
+    gamma, beta, mean, variance = _statistics(_wide(region, norm), norm)
+    axis = 1 if layer.attributes.get("transposed") else 0
+    if kernel is None or mean is None or variance is None or kernel.shape[axis] != variance.size:
         return
-    gamma = array_of(norm.weight) if norm.weight is not None else np.ones_like(variance)
-    beta = array_of(norm.bias) if norm.bias is not None else np.zeros_like(variance)
-    gain = gamma / np.sqrt(variance + norm.eps)
+    gain = (1.0 if gamma is None else gamma) / np.sqrt(variance + norm.attributes.get("eps", 1e-5))
     shape = [1] * kernel.ndim
     shape[axis] = -1
-    bias = array_of(conv.bias) if conv.bias is not None else np.zeros_like(variance)
-    yield Expected(
-        f"{conv_name}.weight (with {norm_name} folded in)",
-        (kernel * gain.reshape(shape)).astype(np.float32),
-        FOLDING,
-    )
-    yield Expected(
-        f"{conv_name}.bias (with {norm_name} folded in)",
-        ((bias - mean) * gain + beta).astype(np.float32),
-        FOLDING,
-    )
+    shifted = ((0.0 if bias is None else bias) - mean) * gain + (0.0 if beta is None else beta)
+    own = layer.weights[0].rpartition(".")[0]
+    folded = f"(with {norm.weights[0].rpartition('.')[0]} folded in)"
+    weight = (kernel * gain.reshape(shape)).astype(np.float32)
+    yield Expected(f"{own}.weight {folded}", weight, FOLDING)
+    yield Expected(f"{own}.bias {folded}", shifted.astype(np.float32), FOLDING)
+
+
+def _wide(region: Region, site: Site) -> list[Array | None]:
+    values = (_value(region, name) for name in site.weights)
+    return [None if value is None else value.astype(np.float64) for value in values]
+
+
+def _statistics(values: Sequence[Array | None], norm: Site) -> Sequence[Array | None]:
+    """Return gain, shift, mean and variance; None where the norm has none."""
+    if len(values) == 4:
+        return values
+    running = len(values) == 2 and norm.weights[-1].endswith("var")
+    return (None, None, *values) if running else (None,) * 4
+
+
+def _recurrent(region: Region) -> Iterator[Expected]:
+    """Yield W, R and B as ONNX has them: directions first, gates in its order, both biases."""
+    found: dict[tuple[str, str, str], list[tuple[str, Array]]] = {}
+    for name in _names(region):
+        parts, value = _RECURRENT.fullmatch(name), _value(region, name)
+        if parts and value is not None:
+            layer = parts[1], parts[4], parts[2] + (parts[3] if parts[2] == "weight" else "")
+            found.setdefault(layer, []).append((parts[5] or "", value))
+    for (scope, number, kind), members in found.items():
+        hidden = found.get((scope, number, "weighthh"), [("", np.empty((0, 0)))])[0][1].shape[1]
+        directions: dict[str, list[Array]] = {}
+        for direction, value in members:
+            directions.setdefault(direction, []).append(_reordered(value, hidden))
+        stacked = np.stack([np.concatenate(parts) for parts in directions.values()])
+        shown = "bias" if kind == "bias" else f"weight_{kind.removeprefix('weight')}"
+        yield Expected(f"{scope}{shown}_l{number} (gates in ONNX's order)", stacked)
+
+
+def _reordered(value: Array, hidden: int) -> Array:
+    """Return a parameter with its gates in ONNX's order; hidden: elements of a gate."""
+    order = _GATES.get(len(value) // hidden if hidden else 0)
+    if order is None:
+        return value
+    gates = np.split(value, len(order))
+    return np.concatenate([gates[k] for k in order])
 
 
 def array_of(tensor: Any) -> Array:

@@ -124,8 +124,9 @@ def _tables(graph: Graph) -> dict[int, list[tuple[int, Floats]]]:
             values = load(weight).reshape(-1)
             if size > _LONGEST:
                 values = values[np.linspace(0, size - 1, _LONGEST).astype(int)]
+            values = np.where(np.isfinite(values), values, 0.0)  # a mask may be infinite
             values = values - values.mean()
             length = float(np.linalg.norm(values))
-            if np.isfinite(length) and length > 1e-6 * math.sqrt(values.size):
+            if length > 1e-6 * math.sqrt(values.size):
                 found[size].append((node.index, values / length))
     return found
