@@ -1,6 +1,7 @@
 """Run the zoo and print its tables.
 
-`python -m tests.zoo.suite [derived|measured|unseen|ARCHITECTURE|FAULT ...] [--cache FOLDER]`
+`python -m tests.zoo.suite [WORD ...] [--cache FOLDER]`, where a word is derived, measured, unseen,
+special, or the name of an architecture or a fault.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.zoo.architectures import DERIVED, MEASURED, SUBJECTS, UNSEEN, Subject
 from tests.zoo.clean import VARIANTS, variant
 from tests.zoo.faults import FAULTS
 from tests.zoo.planting import Graph, Planted, strip
+from tests.zoo.special import SPECIAL
 
 MOST_NODES = 12
 EXPORTERS = ("torchscript", "dynamo")
@@ -147,6 +149,17 @@ def run(names: list[str], faults: set[str], cache: Path | None = None) -> list[O
     return outcomes
 
 
+def run_special() -> list[Outcome]:
+    """Judge the networks that are made for one cause each."""
+    outcomes = []
+    for name, build in SPECIAL.items():
+        case = build()
+        made = Subject("special", "torchscript", case.model, case.inputs, case.file)
+        outcomes.append(judge(made, name, 1.0, False, case.file, case.planted))
+        show(outcomes[-1])
+    return outcomes
+
+
 def _clean(made: Subject, faults: set[str]) -> list[Outcome]:
     """Judge the right file, as it is and as tools rewrite it."""
     outcomes = []
@@ -206,7 +219,10 @@ def main() -> None:
     which = {"derived": list(DERIVED), "measured": list(MEASURED), "unseen": list(UNSEEN)}
     names = [n for w in asked.words for n in which.get(w, [w] if w in SUBJECTS else [])]
     faults = {word for word in asked.words if word in {*FAULTS, *VARIANTS, "clean"}}
-    print(table(run(names or which["measured"], faults, asked.cache)))
+    outcomes = run_special() if "special" in asked.words or not asked.words else []
+    if names or "special" not in asked.words:
+        outcomes += run(names or which["measured"], faults, asked.cache)
+    print(table(outcomes))
 
 
 if __name__ == "__main__":
