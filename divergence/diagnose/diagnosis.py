@@ -45,17 +45,16 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     conclusions, excluded = _of_run(inquiry)
     answered = {number for c in conclusions for number in c.answers}
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
-    coarse = own_step(inquiry.scene.candidate) > STEP
-    asked = left if coarse else left[:MOST_EXAMINED]
-    joined = join(inquiry, look(inquiry, inquiry.scene, asked))
-    if coarse:
-        joined = replace(joined, examined=tuple(e for e in joined.examined if not _own(e)))
+    if own_step(inquiry.scene.candidate) > STEP:
+        first = look(inquiry, inquiry.scene, left, (reduced,), ())
+        left = [e.accused for e in first if not _own(e)]
+    joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
     explained.sort(key=_is_choice)
     unknown = [e for e in joined.examined if not e.explained]
     told = [inquiry.accused[number] for number in sorted(answered)]
     culprits = _by_size([*told, *(e.accused for e in explained if not _is_choice(e))])
-    culprits += _by_size([*(e.accused for e in unknown), *left[len(asked) :]])
+    culprits += _by_size([*(e.accused for e in unknown), *left[MOST_EXAMINED:]])
     culprits += [e.accused for e in explained if _is_choice(e)]
 
     standing = tuple(edit for c in conclusions for edit in c.edits)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 from divergence.compare.floor import MULTIPLE
 from divergence.compare.profile import profile
+from divergence.diagnose.causes import SEARCHES, SEGMENT_CAUSES
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.distance import Bound
 from divergence.diagnose.examine import Examination, examine
@@ -35,8 +37,14 @@ class Examined:
         return self.accused.introduced.multiple <= MULTIPLE
 
 
-def look(inquiry: Inquiry, scene: Scene, accused: Sequence[Accused]) -> list[Examined]:
-    """Ask every detector about each of these segments of a scene."""
+def look(
+    inquiry: Inquiry,
+    scene: Scene,
+    accused: Sequence[Accused],
+    causes: Sequence[ModuleType] = SEGMENT_CAUSES,
+    searches: Sequence[ModuleType] = SEARCHES,
+) -> list[Examined]:
+    """Ask every detector, or those given, about each of these segments of a scene."""
     if not accused:
         return []
     values = inquiry.means.collect(needed(scene, [each.match for each in accused]))
@@ -47,7 +55,7 @@ def look(inquiry: Inquiry, scene: Scene, accused: Sequence[Accused]) -> list[Exa
             found.append(Examined(each, None, Examination((), ())))
             continue
         shown = replace(each, profile=profile(place.expected, place.produced))
-        found.append(Examined(shown, place, examine(place)))
+        found.append(Examined(shown, place, examine(place, causes, searches)))
     return found
 
 
