@@ -1,4 +1,9 @@
-"""The networks: those that figures were tuned on, and those that are only measured."""
+"""The networks: those that figures were tuned on, and those that are only measured.
+
+One whose misses were looked at before something was mended moves to the tuned half. The values of
+levit_128s as built here amplify rounding until a file and its own model differ by more than the
+truth allows: hold it against the exporter's scopes instead.
+"""
 
 from __future__ import annotations
 
@@ -142,13 +147,13 @@ ARCHITECTURES = (
     Architecture("efficientnet_b0", "measured", _timm("efficientnet_b0")),
     Architecture("regnety_002", "measured", _timm("regnety_002")),
     Architecture("deit3_small", "measured", _timm("deit3_small_patch16_224", img_size=64)),
-    Architecture("mixer_s32", "measured", _timm("mixer_s32_224", img_size=96), (1, 3, 96, 96)),
+    Architecture("mixer_s32", "tuned", _timm("mixer_s32_224", img_size=96), (1, 3, 96, 96)),
     Architecture("levit_128s", "measured", _timm("levit_128s"), (1, 3, 224, 224)),
     Architecture("coat_tiny", "measured", _timm("coat_tiny", img_size=64)),
     Architecture("mobilevit_xxs", "measured", _timm("mobilevit_xxs")),
     Architecture("yolov8s_world", "measured", _yolo("yolov8s-worldv2.yaml"), (1, 3, 128, 128)),
     Architecture("esrgan", "measured", _esrgan, (1, 3, 16, 16)),
-    Architecture("swinir", "measured", _swinir, (1, 3, 16, 16)),
+    Architecture("swinir", "tuned", _swinir, (1, 3, 16, 16)),
 )  # fmt: skip
 
 
