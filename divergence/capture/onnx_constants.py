@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import UNKNOWN, ValueType
 from divergence.capture.onnx_tensors import Stored, dtype_word, value_of
-from divergence.errors import CaptureError
+from divergence.errors import CaptureError, DivergenceError
 from divergence.records import Array, Weight
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
+_IR_VERSION = 10  # the first that knows all element types of weights; every runtime reads it
 # Operators whose result differs from run to run although no input does.
 RANDOM = frozenset(
     {
@@ -94,25 +96,36 @@ def _is_copy(node: NodeProto) -> bool:
 def _evaluate(
     node: NodeProto, operands: Sequence[Weight | None], opsets: Mapping[str, int]
 ) -> tuple[Array, ...]:
-    from onnx import helper
+    from onnx import ValueInfoProto, helper
     from onnx.reference import ReferenceEvaluator
 
-    named = {n: w for n, w in zip(node.input, operands, strict=True) if n and w is not None}
-    anything = helper.make_tensor_type_proto(0, None)
-    inputs = [helper.make_value_info(name, anything) for name in named]
-    outputs = [helper.make_value_info(name, anything) for name in node.output if name]
-    graph = helper.make_graph([node], "constant", inputs, outputs)
+    feeds = {n: w.load() for n, w in zip(node.input, operands, strict=True) if n and w is not None}
+    outputs = [name for name in node.output if name]
+    inputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
+        for name, value in feeds.items()
+    ]
+    graph = helper.make_graph([node], "constant", inputs, [ValueInfoProto(name=n) for n in outputs])
     versions = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    model = helper.make_model(graph, opset_imports=versions, ir_version=_IR_VERSION)
     try:
-        model = helper.make_model(graph, opset_imports=versions)
-        feeds = {name: weight.load() for name, weight in named.items()}
         found: Any = ReferenceEvaluator(model).run(None, feeds)
-    except Exception as error:
+    except Exception:  # noqa: BLE001 - it lacks operators, and older versions of some
+        found = _by_runtime(model, feeds)
+    values = iter(found)
+    return tuple(_frozen(next(values)) if name else _frozen(np.empty(0)) for name in node.output)
+
+
+def _by_runtime(model: ModelProto, feeds: Mapping[str, Array]) -> list[Array]:
+    try:
+        return Session(model, Settings()).run(feeds)
+    except DivergenceError as error:
+        node = model.graph.node[0]
         raise CaptureError(
             f"The constant {node.output[0]!r} ({node.op_type}) cannot be evaluated: {error}"
         ) from error
-    values = iter(found)
-    return tuple(_frozen(next(values)) if name else _frozen(np.empty(0)) for name in node.output)
 
 
 def _frozen(value: Any) -> Array:
