@@ -156,11 +156,16 @@ def own_step(program: Program) -> float:
     # Quantisers leave recurrent layers as they are: ONNX has no 8-bit ones.
     aside.update(n for site in program.sites if site.op in _RECURRENT for n in site.weights)
     weights = [weight for name, weight in program.weights.items() if name not in aside]
-    matrices = [w.dtype for w in weights if sum(length > 1 for length in w.shape) > 1]
-    if not matrices:
+    # By step, so that signed and unsigned integers of a quantised file count together.
+    steps = [
+        step_of(dtype_named(weight.dtype))
+        for weight in weights
+        if sum(length > 1 for length in weight.shape) > 1
+    ]
+    if not steps:
         return 0.0
-    name, count = Counter(matrices).most_common(1)[0]
-    return step_of(dtype_named(name)) if count >= MAJORITY * len(matrices) else 0.0
+    step, count = Counter(steps).most_common(1)[0]
+    return step if count >= MAJORITY * len(steps) else 0.0
 
 
 def step_of(dtype: DType) -> float:
