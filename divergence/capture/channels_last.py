@@ -68,7 +68,9 @@ def _axes(node: NodeProto, axes: Mapping[str, Axes | None], known: ValueType) ->
             return None
         after = turn if before is None else tuple(before[axis] for axis in turn)
         return None if after == tuple(range(len(after))) else after
-    return before
+    # A reshape leaves nothing of the order of axes that could be told.
+    kept = before is not None and len(before) == len(known.dims or before)
+    return before if kept and node.op_type != "Reshape" else None
 
 
 def _works_last(node: NodeProto) -> bool:

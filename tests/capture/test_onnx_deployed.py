@@ -182,7 +182,12 @@ def test_channels_last_values_of_a_quantised_model_are_put_back():
         inputs = [f"q{number - 1}", "s", "z", f"w{number}", "ws", "wz", "s", "z"]
         net("QLinearConv", inputs, f"q{number}", pads=[1, 1, 1, 1])
     net("QLinearAdd", ["q2", "s", "z", "q3", "s", "z", "s", "z"], "sum", domain="com.microsoft")
-    net("DequantizeLinear", ["sum", "s", "z"], "y")
+    # A channel shuffle: what is reshaped has another order of axes, that nothing tells.
+    for name, shape in (("groups", [1, 2, 4, 12, 12]), ("whole", [1, 8, 12, 12])):
+        net.weights.append(numpy_helper.from_array(np.array(shape, np.int64), name))
+    net("Reshape", ["sum", "groups"], "split")
+    net("Transpose", ["split"], "turned", perm=[0, 2, 1, 3, 4])
+    net("DequantizeLinear", [net("Reshape", ["turned", "whole"], "joined"), "s", "z"], "y")
     model, given = net.model("y", (1, 3, 12, 12)), call(x=IMAGE)
     plain = shown(OnnxRunner(model, optimization="none"), given)
     runner = OnnxRunner(model)

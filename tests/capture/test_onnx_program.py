@@ -220,3 +220,14 @@ def test_a_data_file_outside_the_folder_is_not_read(tmp_path):
     (tmp_path / "inner" / "m.onnx").write_bytes(text)
     with pytest.raises(LoadError, match="outside the model's folder"):
         read_onnx(tmp_path / "inner" / "m.onnx")
+
+
+@pytest.mark.parametrize("opset", [13, 17, 21])
+def test_dequantised_weights_are_known_in_every_opset(opset):
+    model = graph(
+        """g (float[2,2] x) => (float[2,2] y)
+        <int8[2,2] q = {1, 2, 3, 4}, float s = {0.5}, int8 z = {1}>
+        { w = DequantizeLinear(q, s, z)  y = MatMul(x, w) }""",
+        opset,
+    )
+    assert onnx_program(model).weights["w"].load().tolist() == [[0.0, 0.5], [1.0, 1.5]]
