@@ -41,6 +41,7 @@ class TorchRunner:
         self._subject = subject_of(_placed(model, device))
         self._module = self._subject.module
         self._ops = ops
+        _refuse_fake(self._module)
         self._device = _device(self._module)
         self._dtype = _float_dtype(self._module)
         self._names = {name for name, _ in self._module.named_modules()}
@@ -175,6 +176,19 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     known = set(map(id, registered.values()))
     held = Attributes(model).tensors.items()
     return registered | {name: tensor for name, tensor in held if id(tensor) not in known}
+
+
+def _refuse_fake(module: nn.Module) -> None:
+    """Refuse a model in which an export left tensors without values (`torch.export` does)."""
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    held = Attributes(module).tensors
+    name = next((name for name, tensor in held.items() if isinstance(tensor, FakeTensor)), None)
+    if name is not None:
+        raise InputError(
+            f"{name} of the model is a fake tensor without values, left there by an export of "
+            f"the same object; build the model again, or export a copy of it (`copy.deepcopy`)."
+        )
 
 
 def _weight(name: str, tensor: Tensor) -> Weight:

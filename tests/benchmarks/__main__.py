@@ -11,7 +11,6 @@ Only ratios within one run mean anything. Peak memory is that of a process of it
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from tests.benchmarks.cases import NETWORKS, Case, deep, prepare, reopen
 from tests.benchmarks.ways import OURS, PEERS, SLOW_PEERS, free_run, full
+from tests.memory import peak
 
 WAYS = {**OURS, **PEERS, **SLOW_PEERS}
 NODES = (100, 300, 1_000, 3_000, 10_000)
@@ -104,8 +104,7 @@ def _memory(name: str, place: str, way: str) -> int:
 
 def _print_memory(name: str, place: str, way: str) -> None:
     WAYS[way](reopen(name, Path(place)))
-    usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    print(max(resource.getrusage(who).ru_maxrss for who in usage) // 1024)
+    print(peak())
 
 
 def _scaling() -> None:

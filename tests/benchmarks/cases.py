@@ -61,7 +61,8 @@ def prepare(name: str, folder: Path) -> Case:
         )
         program.save(case.onnx)
         torch.export.save(program.exported_program, case.exported)
-    return replace(case, program=program)
+    # An export may leave fake tensors in the model: what is measured is loaded afresh.
+    return replace(reopen(name, folder), program=program)
 
 
 def reopen(name: str, folder: Path) -> Case:

@@ -66,7 +66,7 @@ def polygraphy(case: Case) -> str:
         feed = Path(folder) / "inputs.json"
         _polygraphy_inputs(case, feed)
         command = [
-            *(sys.executable, "-m", "polygraphy", "run", str(case.onnx)),
+            *(str(Path(sys.executable).with_name("polygraphy")), "run", str(case.onnx)),
             *("--onnxrt", "--onnxrt", "--onnx-outputs", "*", "--load-inputs", str(feed)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -525,3 +525,19 @@ def test_a_view_made_in_place_is_a_step_of_its_own():
     assert sites["<root>::mul#0"].inputs == ("<root>::transpose#0",)
     assert sites["<root>::transpose#0"].inputs == ("<root>::neg#0",)
     assert not sites["child"].constant
+
+
+def test_a_model_in_which_an_export_left_fake_tensors_is_refused():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    class Cached(nn.Module):
+        """Keeps what it computed, as detection heads do with their anchors."""
+
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Module()
+            with FakeTensorMode():
+                self.head.strides = torch.zeros(1, 4)
+
+    with pytest.raises(InputError, match=r"head\.strides of the model is a fake tensor.*again"):
+        TorchRunner(Cached())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import resource
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from sample_models.sample import Sample
+from tests.memory import peak
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def measure(sample: Sample, onnx: str, **options: object) -> Figures:
 def _main(asked: dict[str, object]) -> None:
     import divergence
 
-    before, start = _peak(), time.perf_counter()
+    before, start = peak(), time.perf_counter()
     report = divergence.trace(**asked)
     modules = {s for s in _references(report) if "::" not in s}
     paired = {p.reference for p in report.pairs}
@@ -67,7 +65,7 @@ def _main(asked: dict[str, object]) -> None:
         "pairs": len(report.pairs),
         "observer_effect": report.observer_effect["max_abs"],
         "seconds": time.perf_counter() - start,
-        "mebibytes": _peak(),
+        "mebibytes": peak(),
         "before": before,
     }
     print(json.dumps(figures))
@@ -78,14 +76,6 @@ def _references(report) -> list[str]:
     paired = [pair.reference for pair in report.pairs]
     alone = [entry.site for entry in report.unpaired if entry.side == "reference"]
     return [site for site in paired + alone if site not in given]
-
-
-def _peak() -> int:
-    # `ru_maxrss` would do, but a process inherits that of the one that started it.
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) // 1024
 
 
 if __name__ == "__main__":
