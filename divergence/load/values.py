@@ -129,7 +129,8 @@ def _shared(item: OnnxInput, reference: Value, candidate: Value) -> Value | None
     """Return the reference's value for the candidate, where it can mean the same there.
 
     It can where it has the shape of the candidate's own value, is a picture of another size, or
-    is longer or shorter along one axis. Other axes that differ may be in another order.
+    has more rows along one axis. A candidate's value that is longer may hold what the reference
+    adds by itself (padding, context); other axes that differ may be in another order.
     """
     try:
         shared = _fed(item, reference)
@@ -138,6 +139,6 @@ def _shared(item: OnnxInput, reference: Value, candidate: Value) -> Value | None
     here, there = shared.value.shape, candidate.value.shape
     if len(here) != len(there):
         return None
-    differ = sum(a != b for a, b in zip(here, there, strict=True))
+    differ = sum(2 if a < b else a > b for a, b in zip(here, there, strict=True))
     resized = len(here) == _PICTURE and here[:2] == there[:2]
     return shared if differ <= 1 or resized else None

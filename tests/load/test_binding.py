@@ -402,7 +402,8 @@ def test_the_same_value_is_not_its_own():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [((2, 3), (2, 9, 1)), ((1, 8, 6), (1, 6, 8)), ((2, 8), (3, 9))]
+    ("ours", "theirs"),
+    [((2, 3), (2, 9, 1)), ((1, 8, 6), (1, 6, 8)), ((2, 8), (3, 9)), ((1, 512), (1, 576))],
 )
 def test_a_value_of_another_shape_has_no_stand_in(ours, theirs):
     made = bound(net("x"), head("i"), array(1, *ours), array(2, *theirs))
