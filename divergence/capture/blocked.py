@@ -82,11 +82,8 @@ def _channels(name: str, wiring: Wiring, types: Mapping[str, ValueType]) -> int 
         if weight and reader.input[0] == name:
             groups = next((a.i for a in reader.attribute if a.name == "group"), 1)
             return weight[1] * groups
-    return (
-        _channels_made(wiring.producers[name][1], wiring, types)
-        if name in wiring.producers
-        else None
-    )
+    made = wiring.producers.get(name)
+    return None if made is None else _channels_made(made[1], wiring, types)
 
 
 def _channels_made(node: NodeProto, wiring: Wiring, types: Mapping[str, ValueType]) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -151,8 +150,3 @@ def _reordered(value: Array, hidden: int) -> Array:
         return value
     gates = np.split(value, len(order))
     return np.concatenate([gates[k] for k in order])
-
-
-def array_of(tensor: Any) -> Array:
-    """Return a tensor's values in float64."""
-    return np.asarray(tensor.detach().cpu().double().numpy())

@@ -54,6 +54,17 @@ def traced(model: nn.Module, faulty: nn.Module, x: torch.Tensor) -> divergence.R
     return divergence.trace(model, export(faulty.eval(), (x,)), x)
 
 
+def scaled(layer: str) -> divergence.Report:
+    """Trace a network whose file has one layer's weight 1.05 times too large."""
+    torch.manual_seed(0)
+    model, faulty = Shared().eval(), Shared().eval()
+    faulty.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        faulty.get_submodule(layer).weight *= 1.05
+    x = 3 * torch.randn(1, 24)
+    return divergence.trace(model, export(faulty, (x,)), x)
+
+
 @pytest.mark.parametrize(
     ("without", "said"), [("causal", "causal mask"), ("positions", "Add of bias")]
 )
@@ -68,27 +79,13 @@ def test_a_mask_or_a_parameter_of_several_axes_is_missing(without, said):
 
 
 def test_a_layer_that_is_used_again_is_one_parameter_and_not_another_checkpoint():
-    torch.manual_seed(0)
-    model, faulty = Shared().eval(), Shared().eval()
-    faulty.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        faulty.layer.weight *= 1.05
-    x = 3 * torch.randn(1, 24)
-    causes = [
-        finding.cause for finding in divergence.trace(model, export(faulty, (x,)), x).findings
-    ]
+    causes = [finding.cause for finding in scaled("layer").findings]
     assert causes[0] == "weights.one"
     assert "weights.all" not in causes
 
 
 def test_a_choice_among_equal_scores_is_the_least_to_blame():
-    torch.manual_seed(0)
-    model, faulty = Shared().eval(), Shared().eval()
-    faulty.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        faulty.head.weight *= 1.05
-    x = 3 * torch.randn(1, 24)
-    report = divergence.trace(model, export(faulty, (x,)), x)
+    report = scaled("head")
     assert [finding.cause for finding in report.findings] == ["weights.one", "order.ties"]
     assert report.culprits[0].reference_scope == "head"
     assert "head" in report.verdict.sentence

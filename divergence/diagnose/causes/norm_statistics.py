@@ -10,7 +10,6 @@ import numpy as np
 from divergence.diagnose.builder import Builder, Make, rebuild
 from divergence.diagnose.edits import fresh_name
 from divergence.diagnose.suspect import Hypothesis, Suspect
-from divergence.diagnose.weights import array_of
 from divergence.records import Array, Evidence
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ def _differing(
 def _as_reference(module: Any, like: Array) -> tuple[str, Make]:
     """Return where the module takes its statistics from, and what computes the same."""
     ones = np.ones(like.shape[1] if like.ndim > 1 else 1)
-    gamma = ones if module.weight is None else array_of(module.weight)
-    beta = np.zeros_like(gamma) if module.bias is None else array_of(module.bias)
+    gamma = ones if module.weight is None else _array(module.weight)
+    beta = np.zeros_like(gamma) if module.bias is None else _array(module.bias)
     running = module.running_mean is not None and not module.training
     if not running and type(module).__name__.startswith("InstanceNorm"):
 
@@ -74,8 +73,8 @@ def _as_reference(module: Any, like: Array) -> tuple[str, Make]:
         return SOURCES["InstanceNormalization"], instance
 
     def batch(b: Builder, x: str) -> str:
-        mean = array_of(module.running_mean) if running else np.zeros_like(gamma)
-        variance = array_of(module.running_var) if running else np.ones_like(gamma)
+        mean = _array(module.running_mean) if running else np.zeros_like(gamma)
+        variance = _array(module.running_var) if running else np.ones_like(gamma)
         made = b.node(
             "BatchNormalization", x, gamma, beta, mean, variance,
             epsilon=module.eps, **({} if running else {"training_mode": 1}),
@@ -86,3 +85,8 @@ def _as_reference(module: Any, like: Array) -> tuple[str, Make]:
         return made
 
     return SOURCES["BatchNormalization"] if running else "statistics of the batch", batch
+
+
+def _array(tensor: Any) -> Array:
+    """Return a tensor's values in float64."""
+    return np.asarray(tensor.detach().cpu().double().numpy())
