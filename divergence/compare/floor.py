@@ -179,9 +179,13 @@ def deviation(exact: Array, values: Array) -> Deviation:
 def _of_block(block: Block) -> tuple[int, float, Sum, float, Sum]:
     if not block.counts.finite:
         return 0, 0.0, 0.0, 0.0, 0.0
-    peak = float(max(block.reference64.max(), -block.reference64.min()))
-    error = 0.0 if block.equal else float(block.error[block.worst])
-    return block.counts.finite, error, block.error_squared, peak, block.reference_squared
+    return (
+        block.counts.finite,
+        block.greatest,
+        block.error_squared,
+        block.peak,
+        block.reference_squared,
+    )
 
 
 def _multiple(error: float, bound: float) -> float:

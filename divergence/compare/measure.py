@@ -11,7 +11,8 @@ import numpy as np
 
 from divergence.compare import allowance
 from divergence.compare.alignment import AlignmentError, align, cast
-from divergence.compare.block import BLOCK, Block, Counts
+from divergence.compare.block import BLOCK, Block
+from divergence.compare.counts import Counts
 from divergence.compare.dtypes import is_float, is_number
 from divergence.compare.metrics import METRICS
 from divergence.compare.stream import map_blocks
@@ -44,8 +45,10 @@ def measure(
     shape = reference.shape
     reference, candidate = np.ravel(reference), np.ravel(candidate)
     if not _equal(reference, candidate):
-        found = map_blocks(reference, candidate, partial(_of_block, tolerance=tolerance))
-        return _together(found, shape, tolerance)
+        worst = _Worst()
+        work = partial(_of_block, tolerance=tolerance, worst=worst)
+        found = map_blocks(reference, candidate, work)
+        return _together(found, worst.position, shape, tolerance)
     return _of_equal(reference, shape, tolerance)
 
 
@@ -103,32 +106,43 @@ def _of_equal(reference: Array, shape: tuple[int, ...], tolerance: Tolerance | N
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is kept of one block: counts, each metric's partial, the worst element and where."""
+    """What is kept of one block: counts, each metric's partial, what tolerances it needs."""
 
     counts: Counts
-    first_nonfinite: int | None
     partials: tuple[Any, ...] = ()
-    worst: tuple[float, int] = (-1.0, 0)
     violations: int = 0
     needed_atol: tuple[float, ...] = ()
 
 
-def _of_block(block: Block, tolerance: Tolerance | None) -> _Found:
+class _Worst:
+    """The first position where one side alone is not finite, else of the greatest error."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._greatest = -1.0
+
+    def see(self, block: Block) -> None:
+        """Look at the next block."""
+        if block.first_nonfinite is not None and self._greatest < np.inf:
+            self._greatest, self.position = np.inf, block.first_nonfinite
+        elif block.counts.finite and block.greatest > self._greatest:
+            self._greatest, self.position = block.greatest, block.worst
+
+
+def _of_block(block: Block, tolerance: Tolerance | None, worst: _Worst) -> _Found:
+    worst.see(block)
     if not block.counts.finite:
-        return _Found(block.counts, block.first_nonfinite)
-    worst = 0 if block.equal else block.worst
+        return _Found(block.counts)
     return _Found(
         counts=block.counts,
-        first_nonfinite=block.first_nonfinite,
         partials=tuple(metric.partial(block) for metric in METRICS),
-        worst=(0.0 if block.equal else float(block.error[worst]), block.position(worst)),
         violations=0 if tolerance is None else violations(block, tolerance),
         needed_atol=allowance.of_block(block),
     )
 
 
 def _together(
-    found: Sequence[_Found], shape: tuple[int, ...], tolerance: Tolerance | None
+    found: Sequence[_Found], worst: int, shape: tuple[int, ...], tolerance: Tolerance | None
 ) -> Metrics:
     counts = sum((block.counts for block in found), Counts())
     return Metrics(
@@ -136,7 +150,7 @@ def _together(
         mismatched=counts.mismatched,
         nonfinite=counts.nonfinite,
         total=counts.total,
-        worst_index=_worst_index(found, shape),
+        worst_index=tuple(int(axis) for axis in np.unravel_index(worst, shape)),
         both_nonfinite=counts.both_nonfinite,
         violations=None
         if tolerance is None
@@ -160,13 +174,6 @@ def _all_equal() -> dict[str, Any]:
 
 def _no_meaning() -> dict[str, Any]:
     return {metric.name: np.nan for metric in METRICS}
-
-
-def _worst_index(found: Sequence[_Found], shape: tuple[int, ...]) -> tuple[int, ...]:
-    nonfinite = (block.first_nonfinite for block in found if block.first_nonfinite is not None)
-    # `max` keeps the first of equals, so the answer does not depend on the block size
-    flat = next(nonfinite, max((block.worst for block in found), key=lambda worst: worst[0])[1])
-    return tuple(int(axis) for axis in np.unravel_index(flat, shape))
 
 
 def _incomparable(size: int, reason: str) -> Metrics:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
+from divergence.compare import compiled
 from divergence.compare.block import Block
 from divergence.compare.dtypes import DType, coarser, epsilon, is_float
-from divergence.records import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ TOLERANCES: Mapping[str, Tolerance] = MappingProxyType(
 def tolerance_for(reference: DType, candidate: DType) -> Tolerance:
     """Return what two values of these types are allowed by default.
 
+    >>> import numpy as np
     >>> tolerance_for(np.dtype("float32"), np.dtype("float16"))
     Tolerance(rtol=0.001, atol=1e-05)
     >>> tolerance_for(np.dtype("int64"), np.dtype("int64"))
@@ -53,11 +52,6 @@ def tolerance_for(reference: DType, candidate: DType) -> Tolerance:
 
 def violations(block: Block, tolerance: Tolerance) -> int:
     """Return how many finite elements of the block are further apart than allowed."""
-    if block.equal or block.error[block.worst] <= tolerance.atol:
+    if block.greatest <= tolerance.atol:
         return 0
-    allowed: Array = block.scratch("allowed", np.float64)
-    np.abs(block.reference64, out=allowed)
-    allowed *= tolerance.rtol
-    allowed += tolerance.atol
-    flags = np.greater(block.error, allowed, out=block.scratch("flags", np.bool_))
-    return int(np.count_nonzero(flags))
+    return int(compiled.count_beyond(*block.operands, tolerance.rtol, tolerance.atol))

@@ -1,9 +1,8 @@
-"""All metrics of one large pair: in blocks, as whole arrays, and as one compiled loop.
+"""All metrics of one large pair: in blocks by compiled loops, and as whole arrays.
 
     python -m tests.benchmarks.bench_metrics [MEGABYTES]
 
-Every way in turn, several rounds; medians, and their ratio to the blocks. The compiled loop
-needs numba (2 threads, without the ULP distance) and tells what is left to gain.
+Every way in turn, several rounds; medians, and their ratio to the blocks.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -65,49 +63,14 @@ def ordered(values: np.ndarray) -> np.ndarray:
     return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
 
 
-def compiled() -> Way:
-    """One loop over both arrays, compiled for two threads."""
-    import numba
-
-    @numba.njit(parallel=True, fastmath=False)
-    def loop(reference, candidate, threads, out):
-        size = reference.size
-        for thread in numba.prange(threads):
-            figures = np.zeros(8)
-            for i in range(size * thread // threads, size * (thread + 1) // threads):
-                r, c = np.float64(reference[i]), np.float64(candidate[i])
-                error = abs(r - c)
-                figures[0] = max(figures[0], error)
-                figures[1] += error
-                figures[2] += error * error
-                figures[3] += r * r
-                figures[4] += c * c
-                figures[5] += r * c
-                figures[6] += r != c
-                if r != 0:
-                    figures[7] = max(figures[7], error / abs(r))
-            out[thread] = figures
-
-    def run(reference: np.ndarray, candidate: np.ndarray) -> float:
-        out = np.zeros((2, 8))
-        loop(reference, candidate, 2, out)
-        return float(out[:, 0].max())
-
-    run(np.ones(10, np.float32), np.ones(10, np.float32))
-    return run
-
-
 def ways() -> dict[str, Way]:
-    found: dict[str, Way] = {
+    return {
         "blocks": in_blocks,
         "blocks, with a tolerance": in_blocks_with_tolerance,
         "blocks, equal values": equal_in_blocks,
         "whole arrays, numpy": by_numpy,
         "whole arrays, torch": by_torch,
     }
-    if find_spec("numba"):
-        found["compiled loop, numba"] = compiled()
-    return found
 
 
 def main(megabytes: int = 192, rounds: int = ROUNDS) -> dict[str, float]:

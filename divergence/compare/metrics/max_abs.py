@@ -10,7 +10,7 @@ from divergence.compare.metrics.metric import Metric, greatest
 
 def partial(block: Block) -> float:
     """Return the block's greatest error."""
-    return 0.0 if block.equal else float(block.error[block.worst])
+    return block.greatest
 
 
 def finish(partials: Sequence[float]) -> float:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divergence.compare import compiled
 from divergence.compare.block import Block
-from divergence.compare.dtypes import coarser, is_float
+from divergence.compare.dtypes import DType, coarser, is_float
 from divergence.compare.metrics.metric import Metric, greatest
-
-Bits = NDArray[np.signedinteger]
+from divergence.records import Array
 
 
 def partial(block: Block) -> float:
@@ -25,32 +24,19 @@ def partial(block: Block) -> float:
         return 0.0
     common = coarser(block.reference.dtype, block.candidate.dtype)
     if not is_float(common):
-        return float(block.error[block.worst])
-    integer = np.dtype(f"i{common.itemsize}")
+        return block.greatest
     # what is beyond a half's range becomes infinite there, the neighbour of its greatest number
-    reference = block.reference.astype(common, copy=False).view(integer)
-    candidate = block.candidate.astype(common, copy=False).view(integer)
-    return _greatest_distance(block, reference, candidate)
+    sides = (_bits(values, common) for values in (block.reference, block.candidate))
+    return float(compiled.greatest_distance(*sides, np.iinfo(f"i{common.itemsize}").min))
 
 
-def _greatest_distance(block: Block, reference: Bits, candidate: Bits) -> float:
-    signs = block.scratch("signs", reference.dtype)
-    np.bitwise_xor(reference, candidate, out=signs)
-    distance = block.scratch("distance", reference.dtype)
-    np.subtract(reference, candidate, out=distance)
-    across = 0
-    if signs.min() < 0:
-        opposite = np.flatnonzero(signs < 0)
-        across = _greatest_across_zero(reference[opposite], candidate[opposite])
-        distance[opposite] = 0
-    return float(max(int(distance.max()), -int(distance.min()), across))
-
-
-def _greatest_across_zero(reference: Bits, candidate: Bits) -> int:
-    unsigned = np.dtype(f"u{reference.dtype.itemsize}")
-    magnitude = np.iinfo(reference.dtype).max  # all bits but the sign
-    sums = (reference & magnitude).view(unsigned) + (candidate & magnitude).view(unsigned)
-    return int(sums.max())
+def _bits(values: Array, common: DType) -> Array:
+    """Return the numbers' bits in the common type as integers, not to be written."""
+    bits = np.require(values.astype(common, copy=False), requirements="A").view(
+        f"i{common.itemsize}"
+    )
+    bits.flags.writeable = False
+    return bits
 
 
 def finish(partials: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from divergence.compare.metrics.metric import Metric, total
 
 def partial(block: Block) -> tuple[float, int]:
     """Return the sum of the block's errors and how many they are."""
-    return 0.0 if block.equal else float(block.error.sum()), block.counts.finite
+    return block.total, block.counts.finite
 
 
 def finish(partials: Sequence[tuple[float, int]]) -> float:
