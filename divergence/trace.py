@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from divergence.clock import Clock
 from divergence.errors import Interrupted
+from divergence.garbage import spared
 from divergence.options import Options, parse_options
 from divergence.progress import Progress, Silent
 
@@ -31,7 +32,7 @@ def trace(
     from divergence.load.threads import torch_threads
 
     asked = parse_options(options)
-    with torch_threads(asked.threads):
+    with torch_threads(asked.threads), spared():
         return _trace(model, onnx, inputs, asked, Clock(progress or Silent()))
 
 

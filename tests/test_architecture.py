@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "divergence"
 
 # Left to right as a trace flows; a module imports from its own step and those before it.
 FLOW = (
-    ("environment", "errors", "records", "progress", "imports", "writable"),
+    ("environment", "errors", "garbage", "records", "progress", "imports", "writable"),
     ("clock",),
     ("options",),
     ("preparation",),

@@ -164,6 +164,9 @@ class Listener(Protocol):
     def leave(self, frame: Frame, output: Any) -> None:
         """Learn that it ended, and what it returned."""
 
+    def before_write(self, written: list[Tensor]) -> None:
+        """Learn which tensors an operator is about to change."""
+
     def op(
         self,
         frame: Frame,
@@ -220,7 +223,9 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*self._followed(args), **self._followed(kwargs))
         op = op_of(func)
         if op.written:
-            self._before_write(op.mutated(args, kwargs))
+            written = op.mutated(args, kwargs)
+            self._before_write(written)
+            self._listener.before_write(written)
         execute = self._execute
         result = execute(func, op, args, kwargs) if execute else func(*args, **kwargs)
         frame = self.scopes.top

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
@@ -41,6 +42,22 @@ class Runner(Protocol):
 
     def describe(self) -> dict[str, object]:
         """Return what the report says about this side: kind, file, versions, device, threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a run left: the values by site, and its outputs."""
+
+    values: dict[str, Array]
+    outputs: tuple[Array, ...]
+
+
+@runtime_checkable
+class KeepingRunner(Runner, Protocol):
+    """A runner whose `program` may hold on to the values of its run."""
+
+    def kept(self, call: Call, sites: Collection[str]) -> Held | None:
+        """Return the values that the last survey kept, once; None where some of `sites` lack."""
 
 
 Exact = Literal["none", "free", "fed"]

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 class Show:
     """Names each value as it appears and shows it at that moment, if it is wanted.
 
-    shadows: where the exact values are, if the probe is to see them; fed: after the probe
-    saw a value, the exact run goes on from that value.
+    wanted: sites, None for all. shadows: where the exact values are, if the probe is to see
+    them; fed: after the probe saw a value, the exact run goes on from that value.
     raised: what the probe raised.
     """
 
     def __init__(
         self,
         probe: Probe | None,
-        wanted: frozenset[str],
+        wanted: frozenset[str] | None,
         shadows: Shadows | None = None,
         *,
         fed: bool = False,
@@ -37,13 +37,13 @@ class Show:
         self.raised: BaseException | None = None
         self._probe = probe
         self._wanted = wanted
-        self._first = {name.split("[")[0] for name in wanted}
+        self._first = None if wanted is None else {name.split("[")[0] for name in wanted}
         self._shadows = shadows
         self._fed = fed
 
     def value(self, name: str, tensor: Tensor) -> None:
         """Show one value, if it is wanted."""
-        if self._probe is None or name not in self._wanted:
+        if self._probe is None or (self._wanted is not None and name not in self._wanted):
             return
         if not is_plain(tensor):
             return
@@ -60,9 +60,12 @@ class Show:
     def enter(self, frame: Frame, arguments: Any) -> None:
         """Nothing to show yet."""
 
+    def before_write(self, written: list[Tensor]) -> None:
+        """What was shown is no longer needed."""
+
     def leave(self, frame: Frame, output: Any) -> None:
         """Show the outputs of a module call."""
-        if frame.label in self._first:
+        if self._first is None or frame.label in self._first:
             self._all(frame.label, tensors(output))
 
     def op(
@@ -76,7 +79,7 @@ class Show:
     ) -> None:
         """Show what an operator made."""
         name = f"{frame.label}::{op.name}#{number}"
-        if name in self._first:
+        if self._first is None or name in self._first:
             self._all(name, tensors(result) or op.mutated(args, kwargs))
 
     def _all(self, name: str, outputs: list[Tensor]) -> None:

@@ -93,6 +93,9 @@ class Survey:
         self._arguments[frame] = self._read(tensors(arguments))
         self._weights[frame] = {}
 
+    def before_write(self, written: list[Tensor]) -> None:
+        """No values are looked at."""
+
     def op(
         self,
         frame: Frame,

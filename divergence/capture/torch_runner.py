@@ -12,7 +12,9 @@ from torch.export import ExportedProgram
 
 from divergence.capture.exact import Shadows
 from divergence.capture.hooks import ROOT, Scopes
+from divergence.capture.kept import Kept
 from divergence.capture.ops import Listener
+from divergence.capture.runner import Held
 from divergence.capture.show import Show
 from divergence.capture.state import Attributes, RandomState, same_state
 from divergence.capture.subject import subject_of
@@ -31,12 +33,17 @@ class TorchRunner:
     """A PyTorch program as a runner: `nn.Module`, TorchScript module or exported program.
 
     device: where it runs; by default where its weights are. Elsewhere it runs as a copy.
-    ops: whether operators are sites beside module calls.
+    ops: whether operators are sites beside module calls. keep: bytes of values that `program`
+    may hold on to, which `kept` then has.
     fallbacks: operators that could not run in float64 so far, with the reason.
     """
 
     def __init__(
-        self, model: nn.Module | ExportedProgram, device: str | None = None, ops: bool = True
+        self,
+        model: nn.Module | ExportedProgram,
+        device: str | None = None,
+        ops: bool = True,
+        keep: int = 0,
     ) -> None:
         self._subject = subject_of(_placed(model, device))
         self._module = self._subject.module
@@ -48,19 +55,25 @@ class TorchRunner:
         self._start = RandomState.now()
         self._notes: set[str] = set()
         self.fallbacks: dict[str, str] = {}
+        self._keep = keep
+        self._kept: Held | None = None
         self._last: tuple[Call, Program] | None = None
 
     def program(self, call: Call) -> Program:
-        """Return the sites of one run and what each reads; no values are kept."""
+        """Return the sites of one run and what each reads."""
         if self._last and self._last[0] is call:
             return self._last[1]
         weights = _weights(self._module)
         survey = Survey(weights.items())
         args, kwargs = self._arguments(call)
         names = self._input_names(args, kwargs)
+        kept = Kept(survey, weights.values(), self._keep) if self._keep else None
         for name, tensor in names.items():
             survey.take_input(name, tensor)
-        output = self._forward(args, kwargs, survey, thorough=True)
+            if kept:
+                kept.value(name, tensor)
+        output = self._forward(args, kwargs, kept or survey, thorough=True)
+        self._kept = Held(kept.values, _outputs(output)) if kept and kept.complete else None
         found = [path for path, leaf in leaves(output) if isinstance(leaf, torch.Tensor)]
         program = Program(
             sites=survey.sites(ops=self._ops),
@@ -70,6 +83,12 @@ class TorchRunner:
         )
         self._last = (call, program)
         return program
+
+    def kept(self, call: Call, sites: Collection[str]) -> Held | None:
+        """Return the values that the last survey kept, once; None where some of `sites` lack."""
+        held, self._kept = self._kept, None
+        same = self._last is not None and self._last[0] is call
+        return held if held and same and held.values.keys() >= set(sites) else None
 
     def run(
         self,
@@ -95,9 +114,7 @@ class TorchRunner:
             show.value(name, tensor)
         output = self._forward(args, kwargs, show, shadows=shadows)
         self.fallbacks |= shadows.fallbacks if shadows else {}
-        return tuple(
-            to_array(leaf).copy() for _, leaf in leaves(output) if isinstance(leaf, torch.Tensor)
-        )
+        return _outputs(output)
 
     def describe(self) -> dict[str, object]:
         """Return what the report says about this side."""
@@ -165,6 +182,12 @@ class TorchRunner:
             ) from error
         found = [(path, leaf) for path, leaf in leaves(bound) if isinstance(leaf, torch.Tensor)]
         return {f"<input>.{path}" if path in self._names else path: leaf for path, leaf in found}
+
+
+def _outputs(output: Any) -> tuple[Array, ...]:
+    return tuple(
+        to_array(leaf).copy() for _, leaf in leaves(output) if isinstance(leaf, torch.Tensor)
+    )
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

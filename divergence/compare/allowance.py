@@ -23,7 +23,8 @@ def of_block(block: Block) -> tuple[float, ...]:
     """Return the least atol that the block needs at each of `RTOLS`, 0 where it needs none."""
     if block.equal or block.greatest_relative <= RTOLS[0]:  # then all pass at atol 0
         return (0.0,) * len(RTOLS)
-    return tuple(float(compiled.greatest_excess(*block.operands, rtol)) for rtol in RTOLS)
+    needed: tuple[float, ...] = compiled.greatest_excesses(*block.operands, RTOLS)
+    return needed
 
 
 def together(found: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

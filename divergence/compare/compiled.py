@@ -68,14 +68,18 @@ def greatest_relative(reference: Any, candidate: Any, errors: Any) -> float:
 @_loop
 def first_of(reference: Any, candidate: Any, errors: Any, error: float) -> int:
     """Return the first position with this error, -1 where there is none."""
-    for i in range(reference.size):
-        e = (
-            abs(np.float64(reference[i]) - np.float64(candidate[i]))
-            if errors is None
-            else errors[i]
-        )
-        if e == error:
-            return i
+    start, step = 0, 512
+    while start < reference.size:  # a stretch is counted in one go, and searched if it holds one
+        end = min(start + step, reference.size)
+        held: Any = 0
+        for i in range(start, end):
+            r = np.float64(reference[i])
+            e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
+            held += e == error
+        step = step if not held else step // 2
+        start = start if held else end
+        if held and step == 0:
+            return int(start)
     return -1
 
 
@@ -91,14 +95,22 @@ def count_beyond(reference: Any, candidate: Any, errors: Any, rtol: float, atol:
 
 
 @_loop
-def greatest_excess(reference: Any, candidate: Any, errors: Any, rtol: float) -> float:
-    """Return the greatest e - rtol |r|, 0 where none is above."""
-    greatest = np.int64(0)
+def greatest_excesses(
+    reference: Any, candidate: Any, errors: Any, rtols: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return for each rtol the greatest e - rtol |r|, 0 where none is above."""
+    first = second = third = np.int64(0)
     for i in range(reference.size):
         r = np.float64(reference[i])
         e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
-        greatest = max(greatest, np.float64(e - rtol * abs(r)).view(np.int64))
-    return np.int64(greatest).view(np.float64)
+        first = max(first, np.float64(e - rtols[0] * abs(r)).view(np.int64))
+        second = max(second, np.float64(e - rtols[1] * abs(r)).view(np.int64))
+        third = max(third, np.float64(e - rtols[2] * abs(r)).view(np.int64))
+    return (
+        np.int64(first).view(np.float64),
+        np.int64(second).view(np.float64),
+        np.int64(third).view(np.float64),
+    )
 
 
 @_loop

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from divergence.capture.lockstep import Unmet, lockstep
-from divergence.capture.runner import exact_run
+from divergence.capture.lockstep import OnPair, Together, Unmet, lockstep
+from divergence.capture.replay import replay
+from divergence.capture.runner import KeepingRunner, exact_run
 from divergence.compare.floor import floor_of, inherit
 from divergence.compare.lineage import Lineage, lineages
 from divergence.compare.measure import measure
@@ -56,13 +57,7 @@ def observe(
         return inherit([found[match] for match in matches if match in found], known, reference)
 
     try:
-        together = lockstep(
-            exact_run(case.reference, case.reference_call, "free" if asked.floor else "none"),
-            partial(case.candidate.run, case.judged_call),
-            matches,
-            on_pair,
-            asked.memory,
-        )
+        together = _side_by_side(case, matches, on_pair, asked)
     except KeyboardInterrupt:
         return Observed(measured(), None, None, (), 0, interrupted=True)
     return Observed(
@@ -72,6 +67,19 @@ def observe(
         unmet=together.unmet,
         peak_nbytes=together.peak_nbytes,
     )
+
+
+def _side_by_side(
+    case: Case, matches: Sequence[Match], on_pair: OnPair, asked: Options
+) -> Together:
+    """Show all pairs of one run of each side; for the reference that may be its survey."""
+    candidate = partial(case.candidate.run, case.judged_call)
+    if isinstance(case.reference, KeepingRunner) and not asked.floor:
+        held = case.reference.kept(case.reference_call, {match.reference for match in matches})
+        if held is not None:
+            return replay(held, candidate, matches, on_pair)
+    reference = exact_run(case.reference, case.reference_call, "free" if asked.floor else "none")
+    return lockstep(reference, candidate, matches, on_pair, asked.memory)
 
 
 def compare(

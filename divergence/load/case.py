@@ -170,7 +170,9 @@ def _runner(model: Any, options: Options) -> Runner:
         )
     from divergence.capture.torch_runner import TorchRunner
 
-    return TorchRunner(model, device=checked_device(options.device), ops=options.functional)
+    # With a floor the values are needed beside those in float64, which is another run.
+    keep = 0 if options.floor else options.memory
+    return TorchRunner(model, checked_device(options.device), options.functional, keep)
 
 
 def _source(loaded: TorchModel | OnnxModel) -> dict[str, Any]:
