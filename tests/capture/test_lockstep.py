@@ -256,11 +256,9 @@ def test_ctrl_c_stops_both_and_keeps_what_was_seen(slow):
     main = threading.main_thread().ident
     timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         lockstep(reference, candidate, matches, pairs, grain=40)
     timer.join()
-    assert time.monotonic() - began < 2
     assert 0 < len(pairs.seen) < 400
 
 
