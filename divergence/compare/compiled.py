@@ -12,16 +12,24 @@ negative is found by their bits, which are in the same order and need no care fo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-_loop: Any = njit(nogil=True, error_model="numpy", cache=True)
+
+def compiled(function: Any, **options: Any) -> Any:
+    """Return the function compiled, kept on disk where there is a place that may be written."""
+    options |= {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither this folder nor the user's cache
+        return njit(**options)(function)
+
+
 # Sums may be taken in any order, several at a time; NaN and infinities stay what they are.
-_sums: Any = njit(
-    nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "contract", "nsz"}
-)
+_sums: Any = partial(compiled, fastmath={"reassoc", "contract", "nsz"})
 
 
 @_sums
@@ -53,7 +61,7 @@ def sums(
     )
 
 
-@_loop
+@compiled
 def greatest_relative(reference: Any, candidate: Any, errors: Any) -> float:
     """Return the greatest e / |r| where r is not zero; NaN where it always is."""
     greatest = np.int64(-1)  # the bits of a NaN
@@ -65,7 +73,7 @@ def greatest_relative(reference: Any, candidate: Any, errors: Any) -> float:
     return np.int64(greatest).view(np.float64)
 
 
-@_loop
+@compiled
 def first_of(reference: Any, candidate: Any, errors: Any, error: float) -> int:
     """Return the first position with this error, -1 where there is none."""
     start, step = 0, 512
@@ -83,7 +91,7 @@ def first_of(reference: Any, candidate: Any, errors: Any, error: float) -> int:
     return -1
 
 
-@_loop
+@compiled
 def count_beyond(reference: Any, candidate: Any, errors: Any, rtol: float, atol: float) -> int:
     """Return how many e > atol + rtol |r|."""
     count: Any = 0
@@ -94,7 +102,7 @@ def count_beyond(reference: Any, candidate: Any, errors: Any, rtol: float, atol:
     return int(count)
 
 
-@_loop
+@compiled
 def greatest_excesses(
     reference: Any, candidate: Any, errors: Any, rtols: tuple[float, float, float]
 ) -> tuple[float, float, float]:
@@ -113,7 +121,7 @@ def greatest_excesses(
     )
 
 
-@_loop
+@compiled
 def greatest_magnitude(values: Any) -> float:
     """Return the greatest |x|, 0 of none."""
     greatest = np.int64(0)
@@ -122,7 +130,7 @@ def greatest_magnitude(values: Any) -> float:
     return np.int64(greatest).view(np.float64)
 
 
-@_loop
+@compiled
 def greatest_distance(reference: Any, candidate: Any, lowest: int) -> int:
     """Return how many floats lie between two at most, from their bits as integers.
 
