@@ -13,6 +13,8 @@ from divergence.errors import InputError
 from divergence.load.randoms import PREFIX
 
 LIST = "@"
+# Names that one message holds.
+_SHOWN = 3
 # What a folder is looked through for; other files in it (notes, labels) are no inputs.
 SUFFIXES = frozenset(
     {
@@ -45,7 +47,7 @@ def items_of(inputs: Any, takes: int | None = None) -> tuple[Item, ...] | None:
     `NAME=` before it; the others, with names, are the same for each.
 
     Raises:
-        InputError: nothing is found, or two inputs vary.
+        InputError: nothing is found, a file that was named is not there, or two inputs vary.
     """
     texts = _texts(inputs)
     if texts is None:
@@ -58,7 +60,9 @@ def items_of(inputs: Any, takes: int | None = None) -> tuple[Item, ...] | None:
     if varying:
         return _varied(varying[0], [text for text in texts if text is not varying[0]])
     if takes == 1 and len(texts) > 1 and not any(text.name for text in texts):
-        return _named_items("", [text.value for text in texts], [])
+        values = [text.value for text in texts]
+        _check_there(values, f"{len(values)} inputs are given")
+        return _named_items("", values, [])
     return None
 
 
@@ -119,7 +123,22 @@ def _listed(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The list '{path}' cannot be read: {error}.") from error
     named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return [name if _stands(name) else str(_beside(path, name)) for name in named]
+    found = [name if _stands(name) else str(_beside(path, name)) for name in named]
+    _check_there(found, f"The list '{path}' names {len(found)} inputs")
+    return found
+
+
+def _check_there(names: Sequence[str], what: str) -> None:
+    """Refuse a set that was named one by one and is not all there: a slip, and quickly mended."""
+    lost = [name for name in names if not _stands(name)]
+    if lost:
+        shown = ", ".join(repr(name) for name in lost[:_SHOWN])
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        are = "is" if len(lost) == 1 else "are"
+        raise InputError(
+            f"{what}, and {len(lost)} {are} not there: {shown}{more}; mend the names, or give the "
+            "folder to take what is in it."
+        )
 
 
 def _stands(name: str) -> bool:

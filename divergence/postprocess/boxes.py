@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from divergence.postprocess.columns import alike
 from divergence.postprocess.fit import Line, fit
 from divergence.postprocess.forms import FORMS, Form
 from divergence.postprocess.relation import Change, Relation
+from divergence.postprocess.slices import channel_axes
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.box_scale"
@@ -21,6 +21,8 @@ COORDINATES = 4
 MOST_COLUMNS = 256
 # A line through fewer rows fits whatever they hold.
 _FEWEST_ROWS = 8
+# A column has a line of its own where that leaves this many times less than nothing at all.
+_NEARER = 2.0
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -29,9 +31,10 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
         return
     if COORDINATES not in reference.shape:  # nothing but boxes may be there, too
         yield from _all(reference, candidate)
-    for axis in range(reference.ndim - 1, -1, -1):
+    for axis in channel_axes(reference.ndim):
         if COORDINATES <= reference.shape[axis] <= MOST_COLUMNS:
             yield from _boxes(reference, candidate, axis)
+        if 1 < reference.shape[axis] <= MOST_COLUMNS:
             yield from _columns(reference, candidate, axis)
     if COORDINATES in reference.shape:
         yield from _all(reference, candidate)
@@ -89,6 +92,7 @@ def _box_relation(mapping: _Mapping, axis: int) -> Relation:
         _on_first(mapping, axis),
         evidence,
         parameters,
+        plain=mapping.ours is mapping.theirs and mapping.x.is_shift and mapping.y.is_shift,
     )
 
 
@@ -119,13 +123,11 @@ def _on_first(change: Change, axis: int) -> Change:
 
 
 def _columns(reference: Array, candidate: Array, axis: int) -> Iterator[Relation]:
-    """Yield a line of its own for each column that has one: key points, angles, depths."""
+    """Yield a line of its own for each column that has one: key points, angles, colours."""
     if reference.size // reference.shape[axis] < _FEWEST_ROWS:
         return
     ours, theirs = (np.moveaxis(v, axis, 0) for v in (reference, candidate))
-    changed = np.flatnonzero(~alike(reference, candidate, axis))
-    found = {int(i): fit(ours[i], theirs[i]) for i in changed}
-    lines = {i: line for i, line in found.items() if line is not None and not line.plain}
+    lines = {i: line for i in range(len(ours)) if (line := _line(ours[i], theirs[i])) is not None}
     if not lines:
         return
     gain, offset = np.ones(len(ours)), np.zeros(len(ours))
@@ -135,10 +137,9 @@ def _columns(reference: Array, candidate: Array, axis: int) -> Iterator[Relation
     view[axis] = -1
     slope, start = gain.reshape(view), offset.reshape(view)
     columns = list(lines)
-    shown = ", ".join(f"{gain[i]:.6g}" for i in columns[:COORDINATES])
     yield _relation(
-        f"columns {columns[:COORDINATES]} of the candidate have gains {shown}"
-        + (" and offsets" if offset.any() else ""),
+        f"columns {columns[:COORDINATES]} of axis {axis} of the candidate have "
+        f"{_shown('gain', gain[columns])}{_shown(' and offset', offset[columns], plain=0.0)}",
         "bring the reference's columns to the candidate's units",
         lambda value: np.asarray(value * slope + start),
         Evidence("gain of the columns", 1, gain[columns].tolist()),
@@ -148,7 +149,23 @@ def _columns(reference: Array, candidate: Array, axis: int) -> Iterator[Relation
             "axis": axis,
             "columns": columns,
         },
+        plain=all(line.is_shift for line in lines.values()),
     )
+
+
+def _line(ours: Array, theirs: Array) -> Line | None:
+    """Return the line of one column; None where the column is nearly as near without it."""
+    line = fit(ours, theirs)
+    if line is None or line.plain:
+        return None
+    before, after = (np.square(v.astype(np.float64) - theirs).sum() for v in (ours, line.at(ours)))
+    return line if before > _NEARER**2 * after else None
+
+
+def _shown(name: str, numbers: Array, plain: float | None = None) -> str:
+    if plain is not None and (numbers == plain).all():
+        return ""
+    return f"{name}s {', '.join(f'{number:.6g}' for number in numbers[:COORDINATES])}"
 
 
 def _all(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -162,6 +179,7 @@ def _all(reference: Array, candidate: Array) -> Iterator[Relation]:
         line.at,
         Evidence("gain and offset", [1, 0], list(line)),
         {"gain": line.gain, "offset": line.offset},
+        plain=line.is_shift,
     )
 
 
@@ -171,6 +189,8 @@ def _relation(
     change: Change,
     evidence: Evidence,
     parameters: Mapping[str, Any],
+    *,
+    plain: bool = False,
 ) -> Relation:
     return Relation(
         CAUSE,
@@ -180,4 +200,5 @@ def _relation(
         evidence=(evidence,),
         remedy="Map the boxes of both sides to the same units and form before they are used.",
         parameters=parameters,
+        plain=plain,
     )

@@ -10,12 +10,15 @@ import numpy as np
 
 from divergence.diagnose.distance import distance
 from divergence.errors import InputError
+from divergence.postprocess.joined import joined
+from divergence.postprocess.names import in_our_order
+from divergence.postprocess.proof import proof
 from divergence.postprocess.relation import Relation
 from divergence.postprocess.residual import SAME, residual
 from divergence.postprocess.search import search
 from divergence.postprocess.ties import explain_ties
 from divergence.preparation.explain import read_tensors
-from divergence.records import Array, Finding, Proof
+from divergence.records import Array, Finding
 
 Output = Any  # an array, a torch tensor, or the path of a .npy or .npz file
 
@@ -93,36 +96,31 @@ def _explain_one(reference: Array, candidate: Array) -> Explanation:
 
 
 def _findings(chain: Sequence[Relation], reference: Array, candidate: Array) -> tuple[Finding, ...]:
-    """Return a finding for each change, with the error before and after it."""
-    findings = []
-    ours, theirs = reference, candidate
-    for relation in chain:
-        before = distance(ours, theirs)
-        ours, theirs = relation.on_reference(ours), relation.on_candidate(theirs)
-        findings.append(
-            Finding(
-                cause=relation.cause,
-                culprit=None,
-                confidence=0.97 if len(chain) == 1 else 0.9,
-                explanation=relation.explanation,
-                evidence=relation.evidence,
-                remedy=relation.remedy,
-                parameters=relation.parameters,
-                proof=Proof(relation.action, before, distance(ours, theirs)),
-            )
+    """Return a finding for each change, with the error without it and with it."""
+    return tuple(
+        Finding(
+            cause=relation.cause,
+            culprit=None,
+            confidence=0.97 if len(chain) == 1 else 0.9,
+            explanation=relation.explanation,
+            evidence=relation.evidence,
+            remedy=relation.remedy,
+            parameters=relation.parameters,
+            proof=relation.proof or proof(chain, place, reference, candidate),
         )
-    return tuple(findings)
+        for place, relation in enumerate(chain)
+    )
 
 
 def _named(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Explanation:
-    detections = _joined(ours), _joined(theirs)
+    detections = joined(ours), joined(theirs)
     if detections[0] is not None and detections[1] is not None:
         return _explain_one(detections[0], detections[1])
-    theirs = _by_our_names(ours, theirs)
+    theirs, exchange = in_our_order(ours, theirs)
     each = [_one_of(ours, theirs, name) for name in theirs]
     return Explanation(
-        tuple(finding for one in each for finding in one.findings),
-        same=all(one.same for one in each),
+        (*exchange, *(finding for one in each for finding in one.findings)),
+        same=not exchange and all(one.same for one in each),
         explained=all(one.explained for one in each),
         distance=max(one.distance for one in each),
     )
@@ -135,33 +133,3 @@ def _one_of(ours: Mapping[str, Array], theirs: Mapping[str, Array], name: str) -
         return _explain_one(ours[name], theirs[name])
     apart = distance(ours[name], theirs[name])
     return Explanation((tie,), same=False, explained=True, distance=apart)
-
-
-def _by_our_names(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the candidate's outputs under the reference's names: by name, else in order.
-
-    Raises:
-        InputError: names differ, and there is not one output for each.
-    """
-    left = [name for name in ours if name not in theirs]
-    others = [name for name in theirs if name not in ours]
-    if len(left) != len(others) and len(left) == len(ours):
-        raise InputError(
-            f"No output has the same name on both sides: {', '.join(ours)} against "
-            f"{', '.join(theirs)}; give arrays, or the same names."
-        )
-    order = dict(zip(left, others, strict=True)) if len(left) == len(others) else {}
-    return {name: theirs[order.get(name, name)] for name in ours if name in theirs or name in order}
-
-
-def _joined(named: Mapping[str, Array]) -> Array | None:
-    """Return detections as one table, None where the names are others."""
-    if not {"boxes", "scores"} <= set(named):
-        return None
-    table = named["boxes"].reshape(-1, 4)
-    columns = [table, named["scores"].reshape(-1, 1)]
-    if "labels" in named:
-        columns.append(named["labels"].reshape(-1, 1))
-    if len({len(column) for column in columns}) > 1:
-        return None
-    return np.concatenate([column.astype(np.float64) for column in columns], axis=1)

@@ -15,6 +15,11 @@ _WORTH = 5.0
 # A line through fewer numbers fits whatever they are.
 _FEWEST = {"gain": 2, "offset": 4}
 _PLAIN = 1e-4
+# Shifts that different conventions of pixels make, taken where they leave hardly more than the
+# line that fits best, and where chance would hardly make them: they are so many standard errors
+# from none, and so few from what is measured.
+_SHIFTS = (-1.0, -0.5, 0.5, 1.0)
+_HARDLY_MORE, _FAR, _CLOSE = 1.1, 8.0, 2.5
 # Where more are at the ends than this share, they are no exceptions.
 _MOST_CUT = 0.5
 
@@ -29,6 +34,11 @@ class Line(NamedTuple):
     def plain(self) -> bool:
         """Whether the line changes nothing that matters."""
         return abs(self.gain - 1) <= _PLAIN and not self.offset
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether it is a shift by half pixels or whole ones, as people write."""
+        return self.gain == 1 and self.offset in _SHIFTS
 
     def at(self, value: Array) -> Array:
         """Return the value on the line."""
@@ -53,6 +63,9 @@ def fit(reference: Array, candidate: Array) -> Line | None:
     best = min(left, key=lambda line: left[line], default=None)
     if best is None or left[best] > _FITS * spread or not spread:
         return None
+    moved = _moved(a, b)
+    if moved is not None and _left(moved, a, b) <= _HARDLY_MORE * left[best]:
+        return moved
     if through_zero in left and left[through_zero] <= max(_WORTH * left[best], 1e-7 * spread):
         return through_zero
     return best
@@ -80,6 +93,15 @@ def _shifted(a: Array, b: Array) -> Line | None:
         return None
     gain = float(spread @ (b - b.mean())) / energy
     return Line(gain, float(b.mean() - gain * a.mean())) if gain else None
+
+
+def _moved(a: Array, b: Array) -> Line | None:
+    """Return the shift that all share but for rounding; None where it could be chance."""
+    offset, error = float(np.mean(b - a)), float((b - a).std()) / np.sqrt(len(a))
+    near = min(_SHIFTS, key=lambda shift: abs(shift - offset))
+    certain = _FAR * error <= abs(near)
+    measured = abs(near - offset) <= _CLOSE * error + _PLAIN * abs(near)
+    return Line(1.0, near) if certain and measured else None
 
 
 def _left(line: Line, a: Array, b: Array) -> float:

@@ -9,6 +9,10 @@ import numpy as np
 from divergence.records import Array
 
 _MOST_EXPONENT = 700  # of a float64
+# Nearer to 0 and 1 a sigmoid in float32 says nothing about its logit.
+_LEAST_SHARE = 1e-7
+# A file of another precision may go beyond 1.
+_MOST_SHARE = 1.01
 
 
 def sigmoid(value: Array) -> Array:
@@ -28,6 +32,18 @@ def log_softmax(value: Array, axis: int) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
 
 
+def logit(value: Array) -> Array:
+    """Return the logarithm of x / (1 - x), in float64: what a sigmoid was taken of."""
+    x = np.clip(value.astype(np.float64), _LEAST_SHARE, 1 - _LEAST_SHARE)
+    return np.asarray(np.log(x) - np.log1p(-x))
+
+
+def unit_length(value: Array, axis: int) -> Array:
+    """Return x / |x|, the Euclidean length along an axis, in float64."""
+    x = value.astype(np.float64)
+    return np.asarray(x / np.maximum(np.sqrt(np.square(x).sum(axis, keepdims=True)), 1e-12))
+
+
 def functions(ndim: int, axis: int | None = None) -> Iterator[tuple[str, Callable[[Array], Array]]]:
     """Yield each function with its name. axis: the one axis to go along, None for each in turn."""
     yield "sigmoid", sigmoid
@@ -37,6 +53,8 @@ def functions(ndim: int, axis: int | None = None) -> Iterator[tuple[str, Callabl
         yield f"log_softmax{where}", _along(log_softmax, along)
         yield f"argmax{where}", _along(_argmax, along)
         yield f"argmax{where}", _along(_argmax_kept, along)
+        yield f"softmax{where} in place of a sigmoid", _along(_softmax_of_shares, along)
+        yield f"division by the length{where}", _along(unit_length, along)
     yield "tanh", np.tanh
     yield "exp", lambda value: np.asarray(np.exp(_bounded(value)))
 
@@ -51,6 +69,17 @@ def _argmax(value: Array, axis: int) -> Array:
 
 def _argmax_kept(value: Array, axis: int) -> Array:
     return np.asarray(value.argmax(axis, keepdims=True))
+
+
+def _softmax_of_shares(value: Array, axis: int) -> Array:
+    """Return the softmax of the logits whose sigmoid is given.
+
+    Raises:
+        ValueError: these are no results of a sigmoid.
+    """
+    if value.min(initial=0.0) < 0 or value.max(initial=0.0) > _MOST_SHARE:
+        raise ValueError("no results of a sigmoid")
+    return softmax(logit(value), axis)
 
 
 def _bounded(value: Array) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -14,6 +15,8 @@ from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.layout"
 MOST_AXES = 5
+# Labels further apart are counted by something else than a class in front.
+_MOST_BACKGROUNDS = 2
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -103,24 +106,44 @@ def _only_swaps_x_and_y(order: Sequence[int]) -> bool:
 def _shifted_labels(reference: Array, candidate: Array) -> Iterator[Relation]:
     """Classes are counted from another number: one side has a background class in front."""
     tables = as_tables(reference, candidate)
-    if tables is None or tables[0].label is None:
+    if tables is None:
+        yield from _shifted_classes(reference, candidate)
         return
-    apart = np.unique(tables[1].labels - tables[0].labels)
-    if len(apart) != 1 or not apart[0]:
+    column = tables[0].label
+    offset = _offset(tables[0].labels, tables[1].labels)
+    if column is None or not offset:
         return
-    column, offset = tables[0].label, int(apart[0])
 
     def shift(value: Array) -> Array:
         result = value.astype(np.float64)
         result[..., column] += offset
         return result
 
-    yield _relation(
+    yield _shifted(offset, shift)
+
+
+def _shifted_classes(reference: Array, candidate: Array) -> Iterator[Relation]:
+    """The same where the output is nothing but labels: a map of classes, or one for each row."""
+    labels = all(v.dtype.kind in "iu" and v.size > 1 for v in (reference, candidate))
+    offset = _offset(reference, candidate) if labels else 0
+    if offset and abs(offset) <= _MOST_BACKGROUNDS:
+        yield _shifted(offset, lambda value: value + offset)
+
+
+def _offset(ours: Array, theirs: Array) -> int:
+    """Return what all of the candidate's labels are more than the reference's; 0 if not alike."""
+    apart = np.unique(theirs.astype(np.float64) - ours)
+    return int(apart[0]) if len(apart) == 1 else 0
+
+
+def _shifted(offset: int, shift: Callable[[Array], Array]) -> Relation:
+    relation = _relation(
         f"the candidate's classes are the reference's {offset:+d}",
         f"count the reference's classes from {offset:+d}",
         shift,
         {"label_offset": offset},
     )
+    return replace(relation, plain=True)
 
 
 def _relation(

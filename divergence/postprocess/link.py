@@ -6,15 +6,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from divergence.postprocess import thresholds
 from divergence.postprocess.columns import alike
 from divergence.postprocess.functions import functions
 from divergence.postprocess.relation import Change, Relation, same
+from divergence.postprocess.slices import channel_axes
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.activation"
 
 _BOX, _OBJECTNESS = 4, 5
 _MOST_COLUMNS = 256
+# A bound shows in the greatest of the other side's values, of which so many are looked at: it
+# leaves them this share of their spread.
+_FEWEST_CUT, _SHARE_CUT, _FLAT = 6, 2e-3, 0.2
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -29,8 +34,10 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
         for name, change in functions(value.ndim):
             yield _relation(side, other, name, _looks_done(name, value), change)
         yield from _clamped(side, other, value, reference if side == "reference" else candidate)
+    yield from thresholds.relations(reference, candidate)
     for axis, columns in _parts(reference, candidate):
         yield from _partial(reference, candidate, axis, columns)
+    yield from _weighted(reference, candidate)
 
 
 def _relation(
@@ -55,6 +62,7 @@ def _relation(
         ),
         remedy=f"Let both sides end with {name}, or neither.",
         parameters={"function": name, "side": side},
+        of_labels=name.startswith("argmax"),
     )
 
 
@@ -62,7 +70,7 @@ def _parts(reference: Array, candidate: Array) -> Iterator[tuple[int, list[int]]
     """Yield axes with columns that some function may have changed while others stayed."""
     if reference.shape != candidate.shape:
         return
-    for axis in range(reference.ndim - 1, -1, -1):
+    for axis in channel_axes(reference.ndim):
         count = reference.shape[axis]
         if not _BOX <= count <= _MOST_COLUMNS or count == reference.size:
             continue
@@ -107,21 +115,65 @@ def _range(columns: list[int]) -> str:
     return f"columns {columns[0]} to {columns[-1]}" if whole else f"columns {columns}"
 
 
+def _weighted(reference: Array, candidate: Array) -> Iterator[Relation]:
+    """Yield class scores that one side has multiplied by the objectness in front of them."""
+    if reference.shape != candidate.shape:
+        return
+    for axis in channel_axes(reference.ndim):
+        if not _OBJECTNESS < reference.shape[axis] <= _MOST_COLUMNS:
+            continue
+        where = f" on columns {_OBJECTNESS} and more of axis {axis}"
+        for side, other in (("candidate", "reference"), ("reference", "candidate")):
+            yield _relation(
+                side, other, "a product with the objectness", False, _times(axis), where
+            )
+
+
+def _times(axis: int) -> Change:
+    def changed(value: Array) -> Array:
+        columns = np.moveaxis(value.astype(np.float64), axis, 0).copy()
+        columns[_OBJECTNESS:] *= columns[_BOX]
+        return np.moveaxis(columns, 0, axis)
+
+    return changed
+
+
 def _clamped(side: str, other: str, free: Array, cut: Array) -> Iterator[Relation]:
-    """One side is cut off at its own least or greatest value, which several elements have."""
+    """One side is cut off at a least or greatest value, where the other goes on."""
     if free.shape != cut.shape or not free.size or not np.isfinite(cut.astype(np.float64)).all():
         return
-    low, high = cut.min(), cut.max()
-    least = low if free.min() < low and (cut == low).sum() > 1 else None
-    most = high if free.max() > high and (cut == high).sum() > 1 else None
-    if least is None and most is None:
+    low, high = bound(-free, -cut), bound(free, cut)
+    least = None if low is None else -low
+    if least is None and high is None:
         return
-    name = "relu" if most is None and least == 0 else f"a clamp to {low:.6g} .. {high:.6g}"
-    yield _relation(side, other, name, False, lambda value: np.clip(value, least, most))
+    shown = [f"{cut.min() if least is None else least:.6g}"]
+    shown.append(f"{cut.max() if high is None else high:.6g}")
+    name = "relu" if high is None and least == 0 else f"a clamp to {' .. '.join(shown)}"
+    yield _relation(side, other, name, False, lambda value: np.clip(value, least, high))
+
+
+def bound(free: Array, cut: Array) -> float | None:
+    """Return the value that `cut` does not go beyond where `free` does; None where there is none.
+
+    A file of another precision leaves values near the bound, on either side of it.
+    """
+    high = float(cut.max())
+    if float(free.max()) > high and (cut == high).sum() > 1:
+        return high
+    count = max(_FEWEST_CUT, round(_SHARE_CUT * free.size))
+    if free.size < 2 * count:
+        return None
+    beyond = np.argpartition(free.ravel(), -count)[-count:]
+    ours, theirs = (v.ravel()[beyond].astype(np.float64) for v in (free, cut))
+    if ours.std() == 0 or theirs.std() > _FLAT * ours.std():
+        return None
+    middle = float(np.median(theirs))
+    whole = float(np.rint(middle))
+    return whole if abs(whole - middle) <= theirs.std() else middle
 
 
 def _looks_done(name: str, value: Array) -> bool:
     """Whether a value is in the range that the function gives: then another one doubles it."""
-    if not name.startswith(("sigmoid", "softmax")) or not value.size:
+    if not name.startswith(("sigmoid", "softmax")) or "in place" in name or not value.size:
         return False
     return bool(value.min() >= 0 and value.max() <= 1)

@@ -14,6 +14,9 @@ from divergence.records import Array, Evidence
 
 CAUSE, TIES = "postprocess.order", "order.ties"
 _MOST_COLUMNS = 256
+# An affine map is fitted to at least so many rows for each of its numbers, a few times, each
+# time to the rows that it fitted best.
+_ROWS_FOR_EACH, _FITS, _STAND_RIGHT = 3, 4, 0.8
 
 
 def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
@@ -40,7 +43,29 @@ def _by_some_columns(reference: Array, candidate: Array, axis: int) -> list[int]
     shared = np.flatnonzero(alike(ours, theirs, 1) & (ours.std(0) > 0))
     if not 0 < len(shared) < ours.shape[1]:
         return None
-    return matched_order(reference, candidate, axis, shared.tolist())
+    order = matched_order(reference, candidate, axis, shared.tolist())
+    return order and _settled(ours, theirs, shared, order)
+
+
+def _settled(ours: Array, theirs: Array, shared: Array, order: list[int]) -> list[int]:
+    """Return the order with rows that are nearly equal in the shared columns told by the others.
+
+    The others of the candidate (boxes in other units or form) are an affine map of the
+    reference's, which the rows that stand right show.
+    """
+    others = np.setdiff1d(np.arange(ours.shape[1]), shared)
+    if len(ours) < _ROWS_FOR_EACH * (len(others) + 1):
+        return order
+    known = np.column_stack([ours[:, others], np.ones(len(ours))]).astype(np.float64)
+    wanted = theirs[:, others].astype(np.float64)
+    right = np.ones(len(order), dtype=bool)
+    for _ in range(_FITS):
+        change, *_ = np.linalg.lstsq(known[order][right], wanted[right], rcond=None)
+        far = np.abs(known[order] @ change - wanted).max(axis=1)
+        right = far <= np.quantile(far, _STAND_RIGHT)
+    mapped = ours.astype(np.float64)
+    mapped[:, others] = known @ change
+    return matched_order(mapped, theirs, 0) or order
 
 
 def _relation(reference: Array, axis: int, order: list[int]) -> Relation:

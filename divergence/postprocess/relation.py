@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from divergence.records import Array, Evidence
+import numpy as np
+
+from divergence.diagnose.distance import distance
+from divergence.postprocess.residual import residual
+from divergence.records import Array, Evidence, Proof
 
 Change = Callable[[Array], Array]
 
@@ -21,6 +25,9 @@ class Relation:
     """A cause that would explain the difference: both sides agree after these changes.
 
     on_reference, on_candidate: what is done to each side. action: that in words.
+    of_labels: what both hold then are labels, which are right or wrong, not near or far.
+    plain: its numbers are ones that people write, so that a small difference is no accident.
+    proof: where something else than the distance of both sides shows it.
     """
 
     cause: str
@@ -31,3 +38,19 @@ class Relation:
     evidence: tuple[Evidence, ...] = ()
     remedy: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    of_labels: bool = False
+    plain: bool = False
+    proof: Proof | None = None
+
+    def left(self, reference: Array, candidate: Array) -> float:
+        """Return what lies between both sides once changed, as a share of the scale."""
+        if not self.of_labels:
+            return residual(reference, candidate)
+        alike = reference.shape == candidate.shape and reference.size
+        return float(np.mean(reference != candidate)) if alike else float("inf")
+
+    def error(self, reference: Array, candidate: Array) -> float:
+        """Return the greatest distance of both sides; of labels, how many differ."""
+        if self.of_labels and reference.shape == candidate.shape:
+            return float(np.count_nonzero(reference != candidate))
+        return distance(reference, candidate)

@@ -18,6 +18,8 @@ _OUTLIER = 10.0
 _FEWEST_ROWS = 16
 # A column's scale is at least this share of the whole array's.
 _LEAST_SHARE = 0.02
+# Shares of one may go beyond it in a file of another precision.
+_MOST_SHARE = 1.01
 
 
 def residual(reference: Array, candidate: Array) -> float:
@@ -58,7 +60,7 @@ def _scales(ours: Array, theirs: Array) -> Array:
     low = np.minimum(both[0].min(1), both[1].min(1))
     high = np.maximum(both[0].max(1), both[1].max(1))
     own = np.maximum(np.abs(low), np.abs(high))
-    shares = (low >= 0) & (high <= 1)
+    shares = (low >= 0) & (high <= _MOST_SHARE)
     scales = np.maximum(own, _LEAST_SHARE * own.max(initial=0.0))
     scales[shares] = own[shares].max(initial=0.0)
     return np.asarray(np.maximum(scales, 1e-12))

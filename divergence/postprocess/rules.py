@@ -12,14 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from divergence.postprocess.suppression import suppress
+from divergence.postprocess.choices import Choice, Rule, choose, middle, recover
 from divergence.postprocess.tables import Table, overlaps
-from divergence.records import Array, Evidence
+from divergence.records import Array, Evidence, Proof
 
-# Overlap thresholds that are tried; 1 is no suppression.
-_THRESHOLDS = np.round(np.arange(0.05, 1.001, 0.01), 2)
-# Rounding may move a few boxes over a threshold: this share of all may be told wrongly.
-_WRONG = 0.02
 _MOST_ROWS = 1500
 # Numbers at which implementations cut the list of boxes.
 _ROUND = frozenset({1, 5, 10, 20, 25, 30, 50, 64, 100, 128, 150, 200, 256, 300, 500, 512, 1000})
@@ -35,85 +31,72 @@ class Reason:
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What one side may have done. overlap: thresholds that fit, by "class-agnostic"."""
+def reasons(
+    union: Table, reference: Array, candidate: Array, *, rounded: bool
+) -> tuple[tuple[Reason, ...], Proof | None]:
+    """Return in which rules the sides differ, as far as that can be told, and what shows it.
 
-    overlap: Mapping[bool, Array]
-    least: float
-    count: int
-    survivors: Array
-
-
-def reasons(union: Table, reference: Array, candidate: Array) -> tuple[Reason, ...]:
-    """Return in which rules the sides differ, as far as that can be told.
-
-    union: rows that either side keeps. reference, candidate: which of them each keeps.
+    union: rows that either side keeps. reference, candidate: which of them each keeps. rounded:
+    those that both keep are not quite equal.
     """
     if len(union.rows) > _MOST_ROWS or not reference.any() or not candidate.any():
-        return ()
+        return (), None
     labels = _several_labels(union, reference, candidate)
     if labels is not None:
-        return (labels,)
+        return (labels,), None
     apart = overlaps(union.boxes, union.boxes)
-    rules = [_recover(union, apart, kept) for kept in (reference, candidate)]
-    found = _overlap(*rules)
-    return (*([found] if found else []), *_scores(union, rules))
+    rules = (
+        recover(union, apart, reference, rounded=rounded),
+        recover(union, apart, candidate, rounded=rounded),
+    )
+    choice = choose(*rules)
+    if choice is None:
+        survivors = [np.ones(len(union.rows), dtype=bool)] * 2
+        return tuple(_scores(union, rules, survivors)), None
+    survivors = [middle(rule, choice, side) for side, rule in enumerate(rules)]
+    found = (_other_classes if choice.agnostic[0] != choice.agnostic[1] else _other_threshold)(
+        choice
+    )
+    why = (*([found] if choice.differs else []), *_scores(union, rules, survivors))
+    return why, _proof(union, rules, survivors) if why else None
 
 
-def _recover(union: Table, apart: Array, kept: Array) -> _Rule:
-    """Try all thresholds, class by class and over all classes."""
-    least = float(union.scores[kept].min())
-    above = union.scores >= least
-    alike = union.labels[:, None] == union.labels[None]
-    fitting: dict[bool, Array] = {}
-    survivors = np.ones(len(kept), dtype=bool)
-    for agnostic in (False, True):
-        counted = apart if agnostic else np.where(alike, apart, 0)
-        made = [suppress(union.scores, counted, iou) for iou in _THRESHOLDS]
-        wrong = np.array([((stay & above) != kept).sum() for stay in made])
-        right = np.flatnonzero(wrong <= _WRONG * len(kept))
-        right = right[wrong[right] == wrong[right].min()] if right.size else right
-        fitting[agnostic] = _THRESHOLDS[right]
-        if right.size and not (agnostic and fitting[False].size):
-            survivors = made[int(right[len(right) // 2])]
-    return _Rule(fitting, least, int(kept.sum()), survivors)
+def _proof(union: Table, rules: tuple[Rule, Rule], survivors: list[Array]) -> Proof:
+    """Say how many of the candidate's boxes the reference's rule and its own tell wrongly."""
+    kept = [
+        survived & (union.scores >= rule.least)
+        for rule, survived in zip(rules, survivors, strict=True)
+    ]
+    wrong = [float(np.count_nonzero(rules[1].kept != one)) for one in kept]
+    return Proof(
+        "choose among all boxes by the candidate's rules (after) instead of by the reference's "
+        "(before), and count those that the candidate has otherwise",
+        wrong[0],
+        wrong[1],
+    )
 
 
-def _overlap(ours: _Rule, theirs: _Rule) -> Reason | None:
-    """Say that suppression differs where no threshold and way of counting fits both."""
-    if any(np.intersect1d(ours.overlap[way], theirs.overlap[way]).size for way in (False, True)):
-        return None
-    for way in (False, True):
-        if ours.overlap[way].size and theirs.overlap[way].size:
-            return _other_threshold(ours.overlap[way], theirs.overlap[way], way)
-    for way in (False, True):
-        if ours.overlap[way].size and theirs.overlap[not way].size:
-            return _other_classes(ours.overlap[way], theirs.overlap[not way], way)
-    return None
-
-
-def _other_threshold(ours: Array, theirs: Array, agnostic: bool) -> Reason:
-    ranges = [_range(values) for values in (ours, theirs)]
+def _other_threshold(choice: Choice) -> Reason:
+    ranges = [_range(values) for values in choice.at]
     told = [
         "suppresses none" if low >= 1 else f"suppresses overlaps above {low:.2f} to {high:.2f}"
         for low, high in ranges
     ]
     return Reason(
         f"the reference {told[0]}, the candidate {told[1]}",
-        {"iou_threshold": ranges, "class_agnostic": agnostic},
+        {"iou_threshold": ranges, "class_agnostic": choice.agnostic[0]},
         Evidence("overlap threshold", *ranges),
     )
 
 
-def _other_classes(ours: Array, theirs: Array, agnostic: bool) -> Reason:
+def _other_classes(choice: Choice) -> Reason:
     words = ["class by class", "over all classes"]
-    told = words[agnostic], words[not agnostic]
+    told = [words[agnostic] for agnostic in choice.agnostic]
     return Reason(
         f"the reference suppresses {told[0]}, the candidate {told[1]}",
         {
-            "class_agnostic": [agnostic, not agnostic],
-            "iou_threshold": [_range(ours), _range(theirs)],
+            "class_agnostic": list(choice.agnostic),
+            "iou_threshold": [_range(values) for values in choice.at],
         },
         Evidence("suppression", *told),
     )
@@ -123,18 +106,18 @@ def _range(values: Array) -> list[float]:
     return [float(values.min()), float(values.max())]
 
 
-def _scores(union: Table, rules: list[_Rule]) -> Iterator[Reason]:
+def _scores(union: Table, rules: tuple[Rule, Rule], survivors: list[Array]) -> Iterator[Reason]:
     """Yield the side that drops boxes of low scores, by a threshold or by their number."""
-    for side, rule in zip(("reference", "candidate"), rules, strict=True):
-        dropped = union.scores[rule.survivors & (union.scores < rule.least)]
+    for side, rule, survived in zip(("reference", "candidate"), rules, survivors, strict=True):
+        dropped = union.scores[survived & (union.scores < rule.least)]
         if not dropped.size:
             continue
-        low = float(dropped.max())
+        low, count = float(dropped.max()), int(rule.kept.sum())
         parameters: dict[str, Any] = {"score_threshold": [low, rule.least], "side": side}
         text = f"the {side}'s score threshold lies between {low:.4g} and {rule.least:.4g}"
-        if rule.count in _ROUND:
-            parameters["max_detections"] = rule.count
-            text = f"the {side} keeps the best {rule.count} boxes (or {text})"
+        if count in _ROUND:
+            parameters["max_detections"] = count
+            text = f"the {side} keeps the best {count} boxes (or {text})"
         figures = [rule.least, float(dropped.min())]
         evidence = figures if side == "reference" else figures[::-1]
         yield Reason(text, parameters, Evidence("least score", *evidence))

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from divergence.postprocess import boxes, layout, link, order, survivors
+from divergence.postprocess.proof import applied
 from divergence.postprocess.relation import Relation
 from divergence.postprocess.residual import ROUNDING, SAME, residual, scale
 from divergence.postprocess.thinning import thinned
@@ -26,8 +27,13 @@ DEPTH: Final = 2
 # What a chain may leave, as a share of the scale: a quantised file under a found cause.
 _LOOSE = 0.02
 # One change more must leave this many times less, or the shorter chain stands: least where both
-# then agree, most where they nearly did before, for then noise alone is to be explained.
-_WORTH, _WORTH_AGREEING, _WORTH_SMALL = 5.0, 3.0, 25.0
+# then agree, most where they nearly did before, for then noise alone is to be explained, unless
+# the change has numbers that noise does not make.
+_WORTH, _WORTH_AGREEING, _WORTH_SMALL, _WORTH_PLAIN = 5.0, 3.0, 25.0, 1.5
+# In fewer numbers rounding looks like anything.
+_FEWEST = 16
+# Of chains that leave about the same, by this factor, the first is taken.
+_AS_GOOD = 1.5
 # A change of values is gone on from only where it brings the two closer by this factor.
 _CLOSER = 0.7
 _SAMPLE = 4096
@@ -63,17 +69,21 @@ def search(reference: Array, candidate: Array) -> Chain:
 def _whole(part: Chain, start: Chain) -> Chain:
     """Return what was found in a part as a chain of the whole; the start where it fails there."""
     chain = start
+    if not part.relations:
+        return start
     for relation in part.relations:
         changed = _applied(relation, chain.reference, chain.candidate)
         if changed is None:
             return start
-        chain = Chain((*chain.relations, relation), *changed, residual(*changed))
-    return chain if _is_worth_it(chain.left, start.left) else start
+        chain = Chain((*chain.relations, relation), *changed, relation.left(*changed))
+    return chain if _is_worth_it(chain, start.left) else start
 
 
 def _search(best: Chain, *, large: bool = False) -> Chain:
     """large: of two changes the first is one that a part does not show, of rows or of shape."""
     level, least = [best], best.left
+    if best.left <= SAME and best.candidate.size < _FEWEST:
+        return best
     # A difference that is small already is explained by one change, or it is rounding.
     for _ in range(1 if best.left <= SAME else DEPTH):
         if best.left <= ROUNDING or (best.relations and best.left <= SAME):
@@ -82,25 +92,33 @@ def _search(best: Chain, *, large: bool = False) -> Chain:
             level = [c for c in level if not c.relations or c.relations[0].cause not in _VALUES]
         level = _extended(level)
         found = _first_of_the_best(level)
-        if found is not None and _is_worth_it(found.left, least):
+        if found is not None and _is_worth_it(found, least):
             best = found
         least = min(least, found.left if found else least)
     return best
 
 
-def _is_worth_it(left: float, before: float) -> bool:
+def _is_worth_it(chain: Chain, before: float) -> bool:
     """Whether a change explains: what is left is small, and much less than before."""
+    left = chain.left
+    if chain.relations[-1].plain and left <= SAME:
+        return left * _WORTH_PLAIN <= before
     if before <= SAME:
         return left * _WORTH_SMALL <= before
     return left <= _LOOSE and left * (_WORTH_AGREEING if left <= SAME else _WORTH) <= before
 
 
 def _first_of_the_best(level: list[Chain]) -> Chain | None:
-    """Return the first chain of those that leave about as little as the best one."""
+    """Return the first chain of those that leave about as little as the best one.
+
+    One whose numbers noise does not make goes before.
+    """
     least = min((chain.left for chain in level), default=np.inf)
     if not np.isfinite(least):
         return None
-    return next(chain for chain in level if chain.left <= max(3 * least, ROUNDING))
+    good = [chain for chain in level if chain.left <= max(_AS_GOOD * least, ROUNDING)]
+    plain = [chain for chain in good if chain.relations[-1].plain]
+    return min(plain, key=lambda chain: chain.left) if plain else good[0]
 
 
 def _extended(level: list[Chain]) -> list[Chain]:
@@ -113,6 +131,8 @@ def _extended(level: list[Chain]) -> list[Chain]:
             longer.append(step)
             if step.left <= ROUNDING:
                 return longer
+        if any(step.left <= SAME for step in longer):
+            return longer  # what else begins with less likely a change is not looked at
     return longer
 
 
@@ -124,7 +144,7 @@ def _steps(chain: Chain) -> Iterator[Chain]:
             changed = _applied(relation, chain.reference, chain.candidate)
             if changed is None or not changed[0].size:
                 continue
-            left = residual(*changed)
+            left = relation.left(*changed)
             moves = relation.cause in _VALUES
             if left > SAME and moves and _quantiles(*changed) > _CLOSER * before:
                 continue
@@ -132,12 +152,9 @@ def _steps(chain: Chain) -> Iterator[Chain]:
 
 
 def _applied(relation: Relation, ours: Array, theirs: Array) -> tuple[Array, Array] | None:
-    """Return both sides changed; None where a change does not apply."""
-    try:
-        changed = relation.on_reference(ours), relation.on_candidate(theirs)
-    except (ValueError, IndexError):
-        return None
-    sane = all(scale(value) < _MOST for value in changed)
+    """Return both sides changed; None where a change does not apply, or gives no numbers."""
+    changed = applied([relation], ours, theirs)
+    sane = changed is not None and all(scale(value) < _MOST for value in changed)
     return changed if sane else None
 
 

@@ -30,6 +30,15 @@ def meaning(shape: tuple[int, ...], axis: int) -> str:
     return "channels" if is_map or is_table else "rows"
 
 
+def channel_axes(ndim: int) -> list[int]:
+    """Return the axes along which coordinates and scores may stand, the last first.
+
+    >>> channel_axes(4), channel_axes(2)
+    ([3, 1], [1, 0])
+    """
+    return list(dict.fromkeys((ndim - 1, 1 if ndim > 2 else 0))) if ndim else []
+
+
 def column_axis(shape: tuple[int, ...]) -> int | None:
     """Return the axis along which the channels of a map or the columns of a table stand.
 

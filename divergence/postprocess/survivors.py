@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from divergence.postprocess.clipping import clipped
+from divergence.postprocess.frames import in_one_frame
 from divergence.postprocess.relation import Change, Relation
+from divergence.postprocess.residual import ROUNDING, residual
 from divergence.postprocess.rules import reasons
 from divergence.postprocess.tables import Table, as_tables
 from divergence.records import Array, Evidence
@@ -36,13 +38,20 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
     yield from clips
     if any(_more_in_common(ours, theirs, clip) for clip in clips):
         return  # clipped alike first, more of them are the same
-    for same in (_same_boxes, _same_scores):
-        common = _matched(ours, theirs, same(ours, theirs))
+    for common in _common(ours, theirs):
         if len(common) < _SHARED * min(len(ours.rows), len(theirs.rows)):
             continue
         alone = len(ours.rows) - len(common), len(theirs.rows) - len(common)
         if any(alone):
             yield _relation(ours, theirs, common)
+
+
+def _common(ours: Table, theirs: Table) -> Iterator[list[tuple[int, int]]]:
+    """Yield the detections that both sides have: as they are, in other units, of other labels."""
+    yield _matched(ours, theirs, _same_boxes(ours, theirs))
+    yield in_one_frame(ours, theirs, _matched(ours, theirs, _same_scores(ours, theirs)))
+    unlabelled = replace(ours, label=None), replace(theirs, label=None)
+    yield _matched(*unlabelled, _same_boxes(*unlabelled))
 
 
 def _more_in_common(ours: Table, theirs: Table, clip: Relation) -> bool:
@@ -91,7 +100,8 @@ def _relation(ours: Table, theirs: Table, common: Sequence[tuple[int, int]]) -> 
     first, second = [i for i, _ in common], [j for _, j in common]
     union, in_ours, in_theirs = _union(ours, theirs, first, second)
     lost, extra = int((~in_theirs).sum()), int((~in_ours).sum())
-    why = reasons(union, in_ours, in_theirs)
+    rounded = residual(ours.rows[first], theirs.rows[second]) > ROUNDING
+    why, proof = reasons(union, in_ours, in_theirs, rounded=rounded)
     parameters: dict[str, Any] = {
         "both": len(common),
         "reference_only": lost,
@@ -113,6 +123,7 @@ def _relation(ours: Table, theirs: Table, common: Sequence[tuple[int, int]]) -> 
         ),
         remedy="Give both sides the same thresholds, class handling and clipping.",
         parameters=parameters,
+        proof=proof,
     )
 
 

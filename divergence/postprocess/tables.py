@@ -14,6 +14,8 @@ _OFFSETS = (0, 1)
 _FEWEST, _MOST = 5, 64
 # A few boxes may be empty or turned inside out; more, and these are no corners.
 _CORNERS = 0.95
+# A file of another precision may go beyond 1.
+_MOST_SCORE = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _are_corners(boxes: Array) -> bool:
 def _is_score(values: Array) -> bool:
     """Whether a column holds shares of one, and not only 0 and 1."""
     whole = np.array_equal(values, np.round(values))
-    return bool(values.min() >= 0 and values.max() <= 1) and not whole
+    return bool(values.min() >= 0 and values.max() <= _MOST_SCORE) and not whole
 
 
 def _is_label(values: Array) -> bool:

@@ -30,8 +30,8 @@ def test_a_glob_and_several_files(files):
 
 
 def test_a_list_names_files_where_the_command_runs_or_beside_it(files):
-    (files / "in" / "list.txt").write_text("# the set\nb.png\n\nin/a.JPG\nrandom:1x3\ngone.png\n")
-    assert names("@in/list.txt") == ["in/b.png", "in/a.JPG", "random:1x3", "gone.png"]
+    (files / "in" / "list.txt").write_text("# the set\nb.png\n\nin/a.JPG\nrandom:1x3\n")
+    assert names("@in/list.txt") == ["in/b.png", "in/a.JPG", "random:1x3"]
 
 
 def test_one_call_stays_one_call(files):
@@ -46,6 +46,16 @@ def test_one_input_varies_and_the_others_are_the_same(files):
     items = items_of(["image=in", "text=text.npy"])
     assert items[0].inputs == ["image=in/a.JPG", "text=text.npy"]
     assert items[0].name == "in/a.JPG"
+
+
+def test_a_file_that_was_named_must_be_there(files):
+    (files / "list.txt").write_text("in/b.png\n" + "".join(f"gone{n}.png\n" for n in range(5)))
+    with pytest.raises(
+        InputError, match=r"names 6 inputs, and 5 are not there: 'gone0.png'.*2 more"
+    ):
+        items_of(["@list.txt"])
+    with pytest.raises(InputError, match=r"2 inputs are given, and 1 is not there: 'in/gone.png'"):
+        items_of(["in/b.png", "in/gone.png"], 1)
 
 
 def test_what_cannot_be_a_set_is_said(files):

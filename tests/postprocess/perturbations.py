@@ -11,6 +11,8 @@ import numpy as np
 from tests.postprocess import outputs as o
 
 LINK, LAYOUT, SCALE = "postprocess.activation", "postprocess.layout", "postprocess.box_scale"
+LAST_CORNER = np.array([0, 0, 1, 1, 0, 0])
+HALF_A_PIXEL = np.array([0.5, 0.5, 0.5, 0.5, 0, 0])
 ORDER, NMS, TIES = "postprocess.order", "postprocess.nms", "order.ties"
 
 
@@ -152,6 +154,48 @@ def named(build):
         )
 
     return made
+
+
+def multi_label(rng):
+    return o.sigmoid(rng.normal(-3, 2, (8, 20)))
+
+
+def labels_of_map(rng):
+    return o.segmentation(rng).argmax(1)
+
+
+def yolo_with_objectness(rng):
+    """(1, 400, 15): a box, how sure it holds anything, ten classes."""
+    return np.concatenate([o.centres(rng, 400), rng.random((400, 11)) ** 4], 1)[None]
+
+
+def pixels(rng):
+    return o.picture(rng).clip(0.02, 0.98)
+
+
+def labels_for_map(rng):
+    value = o.segmentation(rng)
+    return value.argmax(1), value
+
+
+def exchanged(rng):
+    first, second = rng.normal(0, 1, (2, 1, 64))
+    return {"first": first, "second": second}, {"first": second, "second": first}
+
+
+def logits_as(first, second):
+    """Both sides from the same logits."""
+
+    def build(rng):
+        value = rng.normal(-1, 2, (4, 40))
+        return first(value), second(value)
+
+    return build
+
+
+def as_arrays(table):
+    """Detections as mmdetection gives them: boxes with scores, and labels."""
+    return {"dets": table[None, :, :5], "labels": table[None, :, 5].astype(np.int64)}
 
 
 def one(name, make, change, *causes, **expected):
@@ -308,6 +352,52 @@ SINGLE = (
     Case("named, in another order", named(both(final, permuted(0))), (ORDER,)),
     Case("named, boxes of one", named(both(final, boxes_to(same, 1 / 640))), (SCALE,)),
 )
+OTHER_KINDS = (
+    one("mask of shares", multi_label, lambda v, r: (v > 0.5) * 1.0, LINK, function="threshold"),
+    one("mask of logits", o.segmentation, lambda v, r: (v > 0).astype(np.uint8), LINK),
+    Case("softmax for sigmoid", logits_as(o.sigmoid, o.softmax), (LINK,), {"side": "candidate"}),
+    Case("sigmoid for softmax", logits_as(o.softmax, o.sigmoid), (LINK,), {"side": "reference"}),
+    Case("log softmax for softmax", logits_as(o.softmax, lambda v: np.log(o.softmax(v))), (LINK,)),
+    Case(
+        "argmax for the map",
+        labels_for_map,
+        (LINK,),
+        {"side": "reference"},
+    ),
+    one(
+        "embedding of length one",
+        o.embedding,
+        lambda v, r: v / np.linalg.norm(v, axis=1, keepdims=True),
+        LINK,
+    ),
+    one(
+        "classes times objectness",
+        yolo_with_objectness,
+        lambda v, r: np.concatenate([v[..., :5], v[..., 5:] * v[..., 4:5]], -1),
+        LINK,
+    ),
+    one("map counted from one", labels_of_map, lambda v, r: v + 1, LAYOUT, label_offset=1),
+    one(
+        "each colour its own units",
+        pixels,
+        lambda v, r: (v - np.reshape([0.485, 0.456, 0.406], (1, 3, 1, 1))) / 0.225,
+        SCALE,
+        gain=[1 / 0.225] * 3,
+    ),
+    one("last corner counted", final, lambda v, r: v + LAST_CORNER, SCALE, offset=[1, 1]),
+    one("half a pixel", final, lambda v, r: v + HALF_A_PIXEL, SCALE, offset=[0.5] * 4),
+    Case(
+        "outputs exchanged",
+        exchanged,
+        (ORDER,),
+    ),
+    Case(
+        "arrays of mmdetection",
+        lambda r: tuple(as_arrays(rows) for rows in survivors({}, {"score": 0.4})(r)),
+        (NMS,),
+        {"score_threshold": 0.4},
+    ),
+)
 DOUBLE = (
     one("transposed and sigmoid", raw_head, chain(score_sigmoid, transposed), LAYOUT, LINK),
     one("transposed and scaled", o.head, chain(boxes_of_one, transposed), LAYOUT, SCALE),
@@ -329,6 +419,11 @@ DOUBLE = (
     Case("threshold and scale", then({"score": 0.3}, boxes_to(same, 0.5)), (NMS, SCALE)),
     Case("overlap and scale", then({"iou": 0.3}, boxes_to(same, 1 / 640)), (NMS, SCALE)),
     Case("overlap and order", then({"iou": 0.3}, permuted(0)), (NMS,)),
+    Case(
+        "threshold and classes from one",
+        then({"score": 0.3}, lambda v, r: v + np.eye(6)[5]),
+        (NMS, LAYOUT),
+    ),
 )
 # Differences that no cause here explains: they are said to be unexplained, and nothing is blamed.
 UNKNOWN = (

@@ -7,7 +7,7 @@ from divergence import explain_outputs
 from divergence.errors import InputError
 from divergence.postprocess.explain import explain
 from tests.postprocess import outputs as o
-from tests.postprocess.perturbations import DOUBLE, NONE, SINGLE, UNKNOWN
+from tests.postprocess.perturbations import DOUBLE, NONE, OTHER_KINDS, SINGLE, UNKNOWN
 from tests.postprocess.suite import run
 
 
@@ -18,6 +18,7 @@ def id_of(case):
 # Those that take long are in the measured suite: `make zoo-preparation`.
 QUICK = [case for case in SINGLE if "head" not in case.name and "map" not in case.name]
 GROUPS = [("none", c) for c in NONE] + [("single", c) for c in QUICK]
+GROUPS += [("single", c) for c in OTHER_KINDS]
 GROUPS += [("double", c) for c in DOUBLE[5:7]] + [("unknown", c) for c in UNKNOWN[2:5]]
 
 
@@ -41,6 +42,47 @@ def test_each_change_carries_its_proof(rng):
     assert finding.proof.error_after < 1e-12
     assert finding.explanation == "the candidate applies softmax; the reference does not"
     assert finding.evidence[0].candidate == "yes"
+
+
+def test_the_rule_of_suppression_is_proved_by_applying_it(rng):
+    raw = o.crowd(rng, objects=40, copies=8)
+    (finding,) = explain_outputs(o.detections(raw), o.detections(raw, agnostic=True))
+    assert finding.parameters["class_agnostic"] == [False, True]
+    assert finding.proof.error_before > 10
+    assert finding.proof.error_after == 0
+
+
+def test_a_small_change_is_proved_where_it_acts(rng):
+    """Noise of a pixel in the boxes does not hide classes that are counted from one."""
+    rows = o.detections(o.crowd(rng))
+    other = o.noisy(rng, rows, 1e-3) + np.eye(6)[5]
+    (finding,) = explain_outputs(rows, other)
+    assert finding.cause == "postprocess.layout"
+    assert (finding.proof.error_before, finding.proof.error_after) == (1, 0)
+
+
+@pytest.mark.parametrize("offset", [1.0, 0.5])
+def test_a_pixel_is_told_from_noise(rng, offset):
+    rows = o.detections(o.crowd(rng))
+    shift = offset * np.array([1, 1, 1, 1, 0, 0])
+    noise = o.noisy(rng, rows, 1e-3)
+    assert explain_outputs(rows, noise) == []
+    (finding,) = explain_outputs(rows, noise + shift)
+    assert finding.parameters["offset"][:4] == [offset] * 4
+
+
+def test_outputs_that_are_exchanged_are_named(rng):
+    ours = {"boxes": rng.normal(size=(1, 50, 4)), "logits": rng.normal(size=(1, 50, 80))}
+    theirs = {"boxes": ours["logits"], "logits": ours["boxes"]}
+    (finding,) = explain_outputs(ours, theirs)
+    assert finding.cause == "postprocess.order"
+    assert finding.parameters["outputs"] == {"boxes": "logits", "logits": "boxes"}
+    assert explain_outputs(ours, {"a": ours["logits"], "b": ours["boxes"]}) == []
+
+
+def test_rounding_of_two_numbers_is_no_unit(rng):
+    shares = o.softmax(rng.normal(0, 2, (1, 2)))
+    assert explain_outputs(shares, shares.astype(np.float16)) == []
 
 
 def test_a_doubled_function_is_called_so(rng):

@@ -15,6 +15,9 @@ from divergence.records import Evidence
 CAUSE = "preprocess.mean_std"
 # Two numbers are the same one below this relative distance, the deviation being the unit.
 _SAME = 2e-3
+# The same where numbers were measured of values of which each step was rounded.
+_TWICE = 5e-3
+Numbers = tuple[list[float], list[float]]
 
 
 def find(reference: Side, candidate: Side) -> Difference | None:
@@ -36,17 +39,40 @@ def find(reference: Side, candidate: Side) -> Difference | None:
     undone = replace(recipe, trial=replace(recipe.trial, tone=tone_of(scaling, order)))
     return Difference(
         CAUSE,
-        {"mean": list(theirs[0]), "std": list(theirs[1]), **_map(reference, candidate)},
+        {
+            "mean": list(theirs[0]),
+            "std": list(theirs[1]),
+            **({"twice": True} if _is_twice(ours, theirs) else {}),
+            **_map(reference, candidate),
+        },
         (
             Evidence("mean", list(ours[0]), list(theirs[0])),
             Evidence("std", list(ours[1]), list(theirs[1])),
         ),
         f"The candidate is normalised with mean {_text(theirs[0])} and deviation "
-        f"{_text(theirs[1])}, the reference with {_text(ours[0])} and {_text(ours[1])}.",
+        f"{_text(theirs[1])}, the reference with {_text(ours[0])} and {_text(ours[1])}"
+        f"{_twice(ours, theirs)}.",
         f"Normalise with mean {_text(ours[0])} and deviation {_text(ours[1])}; `divergence stamp` "
         "writes the right preparation into the ONNX file.",
         undone,
     )
+
+
+def _twice(ours: Numbers, theirs: Numbers) -> str:
+    """Say that one side is what the other becomes when it is normalised once more."""
+    if _is_twice(ours, theirs):
+        return ": the candidate is normalised twice"
+    return ": the reference is normalised twice" if _is_twice(theirs, ours) else ""
+
+
+def _is_twice(once: Numbers, other: Numbers) -> bool:
+    """Whether ((x - mean) / std - mean) / std is what `other` says."""
+    mean, std = (np.asarray(numbers) for numbers in once)
+    if (mean == 0).all() and (std == 1).all():
+        return False
+    wanted = np.stack([mean * (1 + std), std**2])
+    apart = np.abs(np.asarray(other) - wanted) / np.abs(wanted[1])
+    return bool((apart <= _TWICE).all())
 
 
 def _map(reference: Side, candidate: Side) -> dict[str, list[float]]:
