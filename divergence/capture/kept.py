@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.dataflow import storage_key
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from divergence.capture.hooks import Frame
-    from divergence.capture.ops import Listener, Op
+    from divergence.capture.ops import Listener, Ran
 
 
 class Kept(Show):
@@ -50,18 +50,10 @@ class Kept(Show):
         self._beside.leave(frame, output)
         super().leave(frame, output)
 
-    def op(
-        self,
-        frame: Frame,
-        op: Op,
-        number: int,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        result: Any,
-    ) -> None:
+    def op(self, ran: Ran) -> None:
         """Keep what an operator made."""
-        self._beside.op(frame, op, number, args, kwargs, result)
-        super().op(frame, op, number, args, kwargs, result)
+        self._beside.op(ran)
+        super().op(ran)
 
     def value(self, name: str, tensor: Tensor) -> None:
         """Keep one value."""

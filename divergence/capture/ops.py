@@ -150,6 +150,28 @@ def plain(value: Any) -> Any:
     return str(value).removeprefix("torch.")
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """An operator that ran in a module call; `number` counts those of its name in that call."""
+
+    frame: Frame
+    op: Op
+    number: int
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    result: Any
+
+    @property
+    def name(self) -> str:
+        """What the site of its first result is called."""
+        return f"{self.frame.label}::{self.op.name}#{self.number}"
+
+    @property
+    def written(self) -> list[Tensor]:
+        """The arguments that it wrote to."""
+        return self.op.mutated(self.args, self.kwargs)
+
+
 class Listener(Protocol):
     """What is told of module calls and operators while a model runs.
 
@@ -167,16 +189,8 @@ class Listener(Protocol):
     def before_write(self, written: list[Tensor]) -> None:
         """Learn which tensors an operator is about to change."""
 
-    def op(
-        self,
-        frame: Frame,
-        op: Op,
-        number: int,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        result: Any,
-    ) -> None:
-        """Learn that an operator ran; `number` counts those of its name in this module call."""
+    def op(self, ran: Ran) -> None:
+        """Learn that an operator ran."""
 
 
 Execute = Callable[["OpOverload", Op, tuple[Any, ...], Mapping[str, Any]], Any]
@@ -233,7 +247,7 @@ class OpMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         idle = op.name in _MAY_DO_NOTHING and not op.written and _same(args[0], result)
         if frame is not None and not idle:
             number = frame.count(op.name)
-            self._listener.op(frame, op, number, args, kwargs, result)
+            self._listener.op(Ran(frame, op, number, args, kwargs, result))
         return result
 
     def _followed(self, arguments: Any) -> Any:

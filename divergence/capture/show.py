@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from divergence.capture.exact import has_exact
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from divergence.capture.exact import Shadows
     from divergence.capture.hooks import Frame
-    from divergence.capture.ops import Op
+    from divergence.capture.ops import Ran
     from divergence.capture.runner import Probe
 
 
@@ -68,19 +67,10 @@ class Show:
         if self._first is None or frame.label in self._first:
             self._all(frame.label, tensors(output))
 
-    def op(
-        self,
-        frame: Frame,
-        op: Op,
-        number: int,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        result: Any,
-    ) -> None:
+    def op(self, ran: Ran) -> None:
         """Show what an operator made."""
-        name = f"{frame.label}::{op.name}#{number}"
-        if self._first is None or name in self._first:
-            self._all(name, tensors(result) or op.mutated(args, kwargs))
+        if self._first is None or ran.name in self._first:
+            self._all(ran.name, tensors(ran.result) or ran.written)
 
     def _all(self, name: str, outputs: list[Tensor]) -> None:
         for index, tensor in enumerate(outputs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from divergence.capture.hooks import Frame
-    from divergence.capture.ops import Op
+    from divergence.capture.ops import Ran
 
 
 def indexed(name: str, index: int) -> str:
@@ -96,19 +96,12 @@ class Survey:
     def before_write(self, written: list[Tensor]) -> None:
         """No values are looked at."""
 
-    def op(
-        self,
-        frame: Frame,
-        op: Op,
-        number: int,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        result: Any,
-    ) -> None:
+    def op(self, ran: Ran) -> None:
         """Draft the sites of an operator that ran."""
-        outputs = tensors(result)
+        frame, op, args, kwargs = ran.frame, ran.op, ran.args, ran.kwargs
+        outputs = tensors(ran.result)
         operands = list(op.operands(args, kwargs))
-        written = op.mutated(args, kwargs)
+        written = ran.written
         sources, weights = self._read(operands)
         for source in sources:
             source.readers += 1
@@ -117,7 +110,6 @@ class Survey:
         fixed = op.name == "lift_fresh" or self._all_known(operands)
         constant = fixed and not op.draws(args, kwargs) and all(s.constant for s in sources)
         targets = outputs or written
-        name = f"{frame.label}::{op.name}#{number}"
         for index, tensor in enumerate(targets):
             if not is_plain(tensor):
                 continue
@@ -128,7 +120,7 @@ class Survey:
             if layout and not sources and len(weights) == 1:
                 self._flow.made(tensor, _Weight(weights[0]))
                 continue
-            draft = self._draft(indexed(name, index), "op", op.name, frame, tensor)
+            draft = self._draft(indexed(ran.name, index), "op", op.name, frame, tensor)
             draft.inputs, draft.weights, draft.attributes = sources, weights, attributes
             draft.constant = constant
             draft.auxiliary = index > 0
