@@ -9,16 +9,19 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from divergence.capture.torch_runner import TorchRunner
-from divergence.records import Call
+from divergence.records import Call, Program
 from tests.matching.suite.architectures import ARCHITECTURES, Architecture, perturbed
+from tests.matching.suite.kept import kept
 from tests.matching.suite.measure import Known, Result, judge, workspace
 from tests.matching.suite.rewrites import REWRITES, export
+from tests.matching.suite.scoped import scoped
 from tests.matching.suite.table import tables
 from tests.matching.suite.truth import Values, candidate_values, reference_values
 
@@ -41,46 +44,82 @@ def run(
 def _architecture(
     root: Path, architecture: Architecture, exporters: tuple[str, ...], rewrites: tuple[str, ...]
 ) -> Iterator[Result]:
-    model, inputs = _model(root, architecture), architecture.inputs()
-    reference = reference_values(model, inputs)
-    call = Call(args=(inputs[0].numpy(),))
-    changed = TorchRunner(perturbed(model)).program(call)
+    network = _Network(root, architecture)
     for exporter in exporters:
-        source = workspace(root, architecture.name, exporter, "exported")
-        if not source.exists():
-            try:
-                export(model, inputs[0], source, dynamo=exporter == "dynamo")
-            except Exception as error:  # noqa: BLE001  exporters raise anything
-                _say(f"{architecture.name} {exporter}: no export: {error!s:.120}")
-                continue
-        twin: Values | None = None
         for name in rewrites:
-            path = workspace(root, architecture.name, exporter, name)
-            rewrite, tolerance = REWRITES[name]
-            try:
-                if not path.exists():
-                    rewrite(source, path, inputs)
-                candidate = candidate_values(
-                    path, inputs, turned=name == "keras style" and len(architecture.shape) == 4
-                )
-            except Exception as error:  # noqa: BLE001  so do rewriters
-                _say(
-                    f"{architecture.name} {exporter} {name}: {type(error).__name__} {error!s:.160}"
-                )
-                continue
-            if not tolerance and twin is None:
-                twin = candidate_values(source, inputs, turned=False)
-            known = Known(reference, candidate, None if tolerance else twin, tolerance)
-            for shaken in (False, True):
-                result = Result(architecture.name, architecture.half, exporter, name, shaken)
-                try:
-                    judge(changed if shaken else reference.program, known, result)
-                except Exception:  # noqa: BLE001  a crash is a result too
-                    traceback.print_exc()
-                    _say(f"{architecture.name} {exporter} {name}: the matcher failed")
-                    continue
-                yield result
+            path = workspace(root, architecture.name, exporter, name).with_suffix(".results")
+            for result in kept(path, lambda e=exporter, n=name: network.measured(e, n)):
                 _line(result)
+                yield result
+
+
+class _Network:
+    """One architecture: what all its files share is made once, and only where it is needed."""
+
+    def __init__(self, root: Path, architecture: Architecture) -> None:
+        self.root, self.architecture = root, architecture
+        self.inputs = architecture.inputs()
+        self._untouched: dict[str, tuple[Values, dict[str, str]]] = {}
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with the weights that the files in the folder were exported with."""
+        return _model(self.root, self.architecture)
+
+    @cached_property
+    def reference(self) -> Values:
+        """Its values on both inputs."""
+        return reference_values(self.model, self.inputs)
+
+    @cached_property
+    def changed(self) -> Program:
+        """The program of the network with another first layer."""
+        call = Call(args=(self.inputs[0].numpy(),))
+        return TorchRunner(perturbed(self.model)).program(call)
+
+    def measured(self, exporter: str, rewrite: str) -> list[Result]:
+        """Return the results of one file; none where an exporter or a rewriter fails."""
+        label = f"{self.architecture.name} {exporter} {rewrite}"
+        try:
+            known = self._known(exporter, rewrite)
+        except Exception as error:  # noqa: BLE001  exporters and rewriters raise anything
+            _say(f"{label}: {type(error).__name__} {error!s:.160}")
+            return []
+        results = []
+        for shaken in (False, True):
+            named = self.architecture.name, self.architecture.half
+            result = Result(*named, exporter, rewrite, shaken)
+            try:
+                judge(self.changed if shaken else self.reference.program, known, result)
+            except Exception:  # noqa: BLE001  a crash is a result too
+                traceback.print_exc()
+                _say(f"{label}: the matcher failed")
+                continue
+            results.append(result)
+        return results
+
+    def _known(self, exporter: str, name: str) -> Known:
+        exported, scopes = self._exported(exporter)
+        rewrite, tolerance = REWRITES[name]
+        if name == "exported":
+            return Known(self.reference, exported, exported, tolerance, scopes)
+        path = workspace(self.root, self.architecture.name, exporter, name)
+        if not path.exists():
+            source = workspace(self.root, self.architecture.name, exporter, "exported")
+            rewrite(source, path, self.inputs)
+        turned = name == "keras style" and len(self.architecture.shape) == 4
+        candidate = candidate_values(path, self.inputs, turned)
+        return Known(self.reference, candidate, exported, tolerance, scopes)
+
+    def _exported(self, exporter: str) -> tuple[Values, dict[str, str]]:
+        """Return the values of the untouched file, and which of them its scopes name."""
+        if exporter not in self._untouched:
+            source = workspace(self.root, self.architecture.name, exporter, "exported")
+            if not source.exists():
+                export(self.model, self.inputs[0], source, dynamo=exporter == "dynamo")
+            values = candidate_values(source, self.inputs, turned=False)
+            self._untouched = {exporter: (values, scoped(self.reference, values))}
+        return self._untouched[exporter]
 
 
 def _model(root: Path, architecture: Architecture) -> nn.Module:
@@ -116,7 +155,7 @@ def main() -> None:
     parser.add_argument("--half", choices=("tuned", "measured"))
     parser.add_argument("--exporters", nargs="*", default=EXPORTERS)
     parser.add_argument("--rewrites", nargs="*", default=tuple(REWRITES))
-    parser.add_argument("--cache", type=Path, help="folder that keeps the files between runs")
+    parser.add_argument("--cache", type=Path, help="folder that keeps files and results")
     parser.add_argument("--misses", type=int, default=0, help="wrong and missed sites to list")
     given = parser.parse_args()
     quiet()

@@ -62,7 +62,7 @@ class _Rewriter:
         del graph.node[:], graph.initializer[:], graph.value_info[:]
         graph.node.extend(self.nodes)
         graph.initializer.extend(
-            numpy_helper.from_array(np.ascontiguousarray(a), n)
+            numpy_helper.from_array(np.asarray(a, order="C"), n)  # a scalar stays one
             for n, a in self.initializers.items()
         )
         return _renamed(self.model)

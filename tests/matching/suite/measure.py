@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from divergence.matching import match
 from divergence.records import Match, Pairing, Program, Site
-from tests.matching.suite.truth import Values, contents, exists, same
+from tests.matching.suite.truth import Values, alike, contents, exists, same
 
 USED = 0.5  # confidence from which a pair counts for a verdict
 _EXACT, _INEXACT = 1e-2, 0.25  # relative to the spread of a value
@@ -44,7 +46,8 @@ class Score:
 class Result:
     """The scores of one file, each pair's confidence and whether it was right.
 
-    scopes: of module sites alone, held against the scopes that the exporter wrote.
+    scopes: of module sites alone, held against the scopes that the exporter wrote on the
+    untouched file, carried to this one by value.
     """
 
     architecture: str
@@ -62,12 +65,24 @@ class Result:
 
 @dataclass(frozen=True)
 class Known:
-    """What truth is taken from: values of the reference, and of the file by site name."""
+    """What truth is taken from: values of the reference, of the file and of the untouched one.
+
+    tolerance: of the file's values, 0 where the rewrite keeps names and makes values inexact: then
+        the untouched file's value of that name says more. scopes: the untouched file's value by
+        module, as `scoped` finds them.
+    """
 
     reference: Values
     candidate: Values
-    twin: Values | None  # the file before its values were made inexact, with the same names
+    exported: Values
     tolerance: float
+    scopes: Mapping[str, str]
+    _right: dict[tuple, bool] = field(default_factory=dict)
+
+    @property
+    def twin(self) -> Values | None:
+        """Return the file before its values were made inexact, with the same names."""
+        return None if self.tolerance else self.exported
 
     @cached_property
     def _sites(self) -> dict[str, Site]:
@@ -87,6 +102,28 @@ class Known:
 
     def is_right(self, pair: Match) -> bool:
         """Return whether a pair holds one value: as it is, or as the exact file has it."""
+        key = pair.reference, pair.candidate, pair.alignment
+        if key not in self._right:
+            self._right[key] = self._is_right(pair)
+        return self._right[key]
+
+    def is_in_scope(self, pair: Match) -> bool:
+        """Return whether a pair's value is the one that the exporter put into the module's scope.
+
+        What reshaping or a cast left of it, too: its content counts.
+        """
+        if pair.alignment is not None and pair.alignment.unblock:  # padded: more than its content
+            return self.is_right(pair)
+        wanted = self.exported.content(self.scopes[pair.reference])
+        held = [(self.candidate.content(pair.candidate), self.tolerance or _INEXACT)]
+        if self.twin is not None:
+            before = self._before(self._sites[pair.candidate])
+            held.append((self.twin.content(before), _EXACT))
+        return wanted is not None and any(
+            found is not None and alike(wanted, found, tolerance) for found, tolerance in held
+        )
+
+    def _is_right(self, pair: Match) -> bool:
         reference = self.reference.arrays.get(pair.reference)
         now = self.candidate.arrays.get(pair.candidate)
         if reference is None:
@@ -128,33 +165,16 @@ def judge(program: Program, known: Known, result: Result) -> Pairing:
         if not site.constant and site.kind in ("module", "op"):
             score = result.modules if site.kind == "module" else result.ops
             _count(site, given.get(site.name), known, table, score, result)
-    if result.rewrite == "exported":
-        _hold_against_scopes(program, known.candidate.program, given, result.scopes)
+    for name, named in known.scopes.items():
+        held = name in given and known.is_in_scope(given[name])
+        result.scopes.right += held
+        result.scopes.wrong += name in given and not held
+        content = known.exported.content(named)
+        result.scopes.possible += held or _is_there(content, table, known)
     for pair in pairing.matches:
         if pair.confidence < USED:
             result.certainty.append((pair.confidence, known.is_right(pair)))
     return pairing
-
-
-def _hold_against_scopes(
-    program: Program, candidate: Program, given: Mapping[str, Match], score: Score
-) -> None:
-    """Count the modules whose partner lies in the scope that the exporter named after them.
-
-    Modules without a node of their own (folded, identities) say nothing, nor do second calls,
-    whose scope the exporter numbers in its own way.
-    """
-    scopes = {site.name: site.scope for site in candidate.sites}
-    written = set(scopes.values()) - {""}
-    for site in program.sites:
-        pair = given.get(site.name)
-        if site.kind != "module" or site.name not in written or pair is None or site.alias_of:
-            continue
-        there = scopes[pair.candidate] == site.scope
-        there = there or scopes[pair.candidate].startswith(f"{site.scope}.")
-        score.right += there
-        score.wrong += not there
-        score.possible += 1
 
 
 def _count(
@@ -163,7 +183,7 @@ def _count(
     content = known.reference.content(site.name)
     if content is None or len(content) < 4:
         return
-    there = exists(content, table, known.tolerance or _EXACT)
+    there = _is_there(content, table, known)
     score.possible += there
     if pair is None:
         if there:
@@ -182,8 +202,12 @@ def _count(
         )
 
 
+def _is_there(content: np.ndarray | None, table: dict, known: Known) -> bool:
+    return content is not None and exists(content, table, known.tolerance or _EXACT)
+
+
 def workspace(root: Path, architecture: str, exporter: str, rewrite: str) -> Path:
-    """Return where a file is kept between runs."""
+    """Return where a rewritten file is kept between runs."""
     folder = root / architecture / exporter
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{rewrite.replace(' ', '_').replace('+', '_')}.onnx"

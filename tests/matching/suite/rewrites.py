@@ -87,9 +87,9 @@ def stripped_slimmed(source: Path, target: Path, inputs: tuple[Tensor, Tensor]) 
 
 
 def half(source: Path, target: Path, _: object) -> None:
-    from onnxconverter_common import float16
+    from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    model = float16.convert_float_to_float16(onnx.load(source), keep_io_types=True)
+    model = convert_float_to_float16(onnx.load(source), keep_io_types=True)
     onnx.save(model, target)
 
 

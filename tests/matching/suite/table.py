@@ -22,9 +22,7 @@ def tables(results: list[Result]) -> str:
                 "",
                 by(chosen, lambda r: f"{r.architecture} {r.exporter}"),
             ]
-    held = _sum(r.scopes for r in results)
     parts += [
-        f"\nin the exporter's scope: {held.right} of {held.possible} paired modules as exported",
         "\n== reliability (all pairs) ==",
         reliability(results),
     ]
@@ -32,9 +30,12 @@ def tables(results: list[Result]) -> str:
 
 
 def by(results: list[Result], key: Callable[[Result], str]) -> str:
+    """Return a table: modules and ops against values, and modules against the exporter's scopes."""
     lines = [
-        f"{'':28}{'modules':>30}{'perturbed':>20}{'ops':>20}{'s':>8}",
-        f"{'':28}{'n':>10}" + f"{'prec':>10}{'recall':>10}" * 3,
+        f"{'':28}{'modules':>30}{'perturbed':>20}{'ops':>20}{'scopes':>30}{'s':>8}",
+        f"{'':28}{'n':>10}"
+        + f"{'prec':>10}{'recall':>10}" * 3
+        + f"{'n':>10}{'prec':>10}{'recall':>10}",
     ]
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -44,11 +45,13 @@ def by(results: list[Result], key: Callable[[Result], str]) -> str:
         clean = _sum(r.modules for r in members if not r.perturbed)
         shaken = _sum(r.modules for r in members if r.perturbed)
         ops = _sum(r.ops for r in members)
+        scopes = _sum(r.scopes for r in members)
         seconds = sum(r.seconds for r in members) / len(members)
         lines.append(
             f"{name:28}{clean.possible:10}{clean.precision:10.4f}{clean.recall:10.4f}"
             f"{shaken.precision:10.4f}{shaken.recall:10.4f}{ops.precision:10.4f}"
-            f"{ops.recall:10.4f}{seconds:8.2f}"
+            f"{ops.recall:10.4f}{scopes.possible:10}{scopes.precision:10.4f}"
+            f"{scopes.recall:10.4f}{seconds:8.2f}"
         )
     return "\n".join(lines)
 

@@ -22,6 +22,7 @@ class Values:
 
     program: Program
     arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    _contents: dict[str, np.ndarray | None] = field(default_factory=dict)
 
     def probe(self, site: str, value: np.ndarray, exact: Any = None) -> None:
         del exact
@@ -29,6 +30,11 @@ class Values:
 
     def content(self, site: str) -> np.ndarray | None:
         """Return order statistics on both inputs, equal for equal contents in any layout."""
+        if site not in self._contents:
+            self._contents[site] = self._content(site)
+        return self._contents[site]
+
+    def _content(self, site: str) -> np.ndarray | None:
         pair = self.arrays.get(site)
         if pair is None or len(pair) != 2 or pair[0].size == 0 or pair[0].dtype.kind not in "fiub":
             return None
