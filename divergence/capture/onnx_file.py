@@ -50,12 +50,15 @@ class OnnxFile:
 def read_onnx(source: Path | str | ModelProto) -> OnnxFile:
     """Read a file or a model in memory; the caller's model is left as it is.
 
+    Nodes are put behind what they read, in whatever order the file has them.
     A node without a name, or with one that an earlier node bears, is called after its first
     output (and `<op type>(<output>)` where a node already has that name).
 
     Raises:
         LoadError: no such file, not an ONNX file, empty, or a data file is missing.
     """
+    from divergence.capture.ordering import settle
+
     path = Path(source) if isinstance(source, str | Path) else None
     model = _parse(path) if path is not None else source
     assert not isinstance(model, str | Path)
@@ -69,6 +72,7 @@ def read_onnx(source: Path | str | ModelProto) -> OnnxFile:
     inlined = bool(light.functions)
     if inlined:
         light = _inlined(light)
+    settle(light.graph)
     named = name_nodes(light.graph)
     given = path if path is not None else model
     return OnnxFile(light, weights, path, given, inlined or named)

@@ -1,8 +1,10 @@
-"""Nodes of a rewritten graph in the order of the file that it was made of.
+"""Nodes in the order that they are run in, and near that of the file that they were made of.
 
-The runtime saves its graph in an order of its own, where a layer may come long before its turn.
-Values are compared with those of a program that runs in the file's order, so the nearer the two
-orders are, the fewer values wait for their partners.
+The runtime takes files in any order, and converters to float16 write their casts at the end; what
+reads a graph from its first node to its last needs each behind what it reads. And the runtime
+saves its graph in an order of its own, where a layer may come long before its turn. Values are
+compared with those of a program that runs in the file's order, so the nearer the two orders are,
+the fewer values wait for their partners.
 """
 
 from __future__ import annotations
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
 
+def settle(graph: GraphProto) -> None:
+    """Put each node of a graph, at the top, behind what it reads; no other node moves."""
+    waiting = {name for node in graph.node for name in node.output if name}
+    for node in graph.node:
+        if not waiting.isdisjoint(operands(node)):
+            break
+        waiting.difference_update(node.output)
+    else:
+        return
+    nodes = list(graph.node)
+    order = _sorted(*_wires(nodes), list(range(len(nodes))))
+    if len(order) == len(nodes):  # else nodes read each other, and a session will refuse them
+        _replace(graph, order)
+
+
 def reorder(graph: GraphProto, places: Mapping[str, int]) -> None:
     """Sort the nodes of a graph, at the top, by `places`, as far as their operands allow.
 
@@ -25,15 +42,23 @@ def reorder(graph: GraphProto, places: Mapping[str, int]) -> None:
     that waits for it.
     """
     nodes = list(graph.node)
+    reads, readers = _wires(nodes)
+    _replace(graph, _sorted(reads, readers, _ranks(nodes, readers, places)))
+
+
+def _wires(nodes: list[NodeProto]) -> tuple[list[set[int]], list[list[int]]]:
+    """Return by number the nodes that each node reads from, and those that read from it."""
     makers = {name: number for number, node in enumerate(nodes) for name in node.output if name}
     reads = [{makers[name] for name in operands(node) if name in makers} for node in nodes]
     readers: list[list[int]] = [[] for _ in nodes]
     for number, sources in enumerate(reads):
         for source in sources:
             readers[source].append(number)
-    ranks = _ranks(nodes, readers, places)
-    order = _sorted(reads, readers, ranks)
-    copies = [_copy(nodes[number]) for number in order]
+    return reads, readers
+
+
+def _replace(graph: GraphProto, order: list[int]) -> None:
+    copies = [_copy(graph.node[number]) for number in order]
     del graph.node[:]
     graph.node.extend(copies)
 

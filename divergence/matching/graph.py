@@ -173,8 +173,7 @@ class Graph:
         if operands and normal(op) not in RANDOM and key in self._known:
             self._join(site, self._known[key])  # computed twice: one content
             return
-        inside = site.scope in self.whole and site.kind == "module"
-        steps = (kind_of(site.op),) if inside else steps_of(site, len(operands))
+        steps = self._steps(site, len(operands))
         for kind in steps[:-1]:
             operands = (self._append(site, kind, operands, weights),)
             weights = ()
@@ -182,6 +181,14 @@ class Graph:
         self.nodes[index].part = part or self._state(steps[-1], operands)
         self._known[key] = index
         self._join(site, index)
+
+    def _steps(self, site: Site, operands: int) -> tuple[str, ...]:
+        """Return the kinds of the steps that a site takes; one element picked is a slice."""
+        if site.scope in self.whole and site.kind == "module":
+            return (kind_of(site.op),)
+        steps = steps_of(site, operands)
+        picks = site.op == "Gather" and operands == 1 and len(site.weights) == 1
+        return ("slice",) if picks and self._is_number(site.weights[0]) else steps
 
     def _append(
         self, site: Site, kind: str, operands: tuple[int, ...], weights: tuple[str, ...]
@@ -276,8 +283,8 @@ class Graph:
         for key in ("divergence.output", "index", "start"):
             if isinstance(site.attributes.get(key), int):
                 return float(site.attributes[key])
-        if site.op in {"Slice", "Gather"} and site.weights:
-            return self._first(site.weights[0])
+        if site.op in {"Slice", "Gather"} and site.weights and self._is_number(site.weights[0]):
+            return float(self.program.weights[site.weights[0]].load().reshape(-1)[0])
         return 0.0
 
     def _state(self, kind: str, operands: tuple[int, ...]) -> float:
@@ -286,8 +293,7 @@ class Graph:
         parts = {node.part if node.kind == RECURRENT else 0.0 for node in read}
         return parts.pop() if kind == "concat" and len(parts) == 1 else 0.0
 
-    def _first(self, weight: str) -> float:
+    def _is_number(self, weight: str) -> bool:
+        """Return whether a weight is one integer."""
         values = self.program.weights[weight]
-        if math.prod(values.shape) != 1 or "int" not in values.dtype:
-            return 0.0
-        return float(values.load().reshape(-1)[0])
+        return math.prod(values.shape) == 1 and "int" in values.dtype

@@ -14,7 +14,9 @@ from divergence.matching.parameters import Floats
 
 ALIKE = 0.5  # product of signatures from which two weights are one, perhaps changed
 _KNOWN = 0.35  # states further apart than this are of two values
-_NOISE = 0.01  # what a quantisation may do to a state
+_NOISE = 0.01  # differences of states that say nothing
+_STEP = 0.1  # ways from point to point that differ by more are not the same
+_TIE = 0.1  # states that all differ, by nearly as much as the nearest, say nothing
 
 
 class Chains:
@@ -80,7 +82,8 @@ def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
 
     By their states where the weights are alike, counting half between operators of one kind,
     so that a change in a weight does not part them; else the last with the last. What differs
-    by less than a hundredth is a tie.
+    by less than a hundredth is a tie. Where all states differ (weights of a few bits), those
+    that differ least.
     """
     left, right = first.points, second.points
     if len(left) == len(right) == 1:
@@ -90,23 +93,36 @@ def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
         return _cheapest(np.full((len(left), len(right)), -_KNOWN))
     apart = np.array([[_distance(a, b, share) for b in right] for a in left])
     kinds = np.array([[1.0 if a.kind == b.kind else 2.0 for b in right] for a in left])
-    pairs = _cheapest(np.round(np.minimum(1.0, apart) * kinds / 2, 2) - _KNOWN)
-    return _consistent(pairs, apart) or _cheapest(np.full(apart.shape, -_KNOWN))
+    near = np.minimum(1.0, apart)
+    pairs = _cheapest(np.round(near * kinds / 2, 2) - _KNOWN)
+    pairs = pairs or _cheapest(np.round(near - near.min(), 2) - _TIE)
+    return _consistent(pairs, first, second, apart)
 
 
-def _consistent(pairs: list[tuple[int, int]], apart: Floats) -> list[tuple[int, int]]:
+def _consistent(
+    pairs: list[tuple[int, int]], first: Chain, second: Chain, apart: Floats
+) -> list[tuple[int, int]]:
     """Return the pairs without those that a later one refutes.
 
-    What goes wrong at a point of a chain stays wrong behind it: where states agree again,
-    the earlier ones that differ are not of one value, but of two that a fold left apart.
+    What goes wrong at a point of a chain stays wrong behind it: where states agree better again,
+    and the way from one point to the other is not the same on both sides (which no noise in the
+    weight changes), the earlier ones are not of one value, but of two that a fold left apart.
     """
     kept: list[tuple[int, int]] = []
-    allowed = np.inf
     for i, j in reversed(pairs):
-        if apart[i, j] <= allowed:
-            kept.append((i, j))
-            allowed = min(allowed, 3 * apart[i, j] + _NOISE)
+        if kept and apart[i, j] > apart[kept[-1]] + _NOISE:
+            ours = _step(first.points[i], first.points[kept[-1][0]])
+            theirs = _step(second.points[j], second.points[kept[-1][1]])
+            if _apart(ours, theirs) > _STEP:
+                continue
+        kept.append((i, j))
     return kept[::-1]
+
+
+def _step(start: Point, end: Point) -> tuple[Floats, Floats]:
+    """Return the gain and the offset that lead from one point of a chain to a later one."""
+    gain = end.gain / np.where(start.gain == 0, np.inf, start.gain)
+    return gain, end.offset - gain * start.offset
 
 
 def _cheapest(costs: Floats) -> list[tuple[int, int]]:
@@ -131,9 +147,13 @@ def _cheapest(costs: Floats) -> list[tuple[int, int]]:
 
 def _distance(first: Point, second: Point, share: Floats) -> float:
     """Return how far apart the states of two points are, relative to their size."""
-    gain = _relative(first.gain, second.gain * share, 0.0)
-    least = 0.05 * float(np.abs(first.gain).mean())
-    return gain + _relative(first.offset, second.offset, least)
+    return _apart((first.gain, first.offset), (second.gain * share, second.offset))
+
+
+def _apart(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> float:
+    """Return how far apart two gains with their offsets are, relative to their size."""
+    least = 0.05 * float(np.abs(first[0]).mean())
+    return _relative(first[0], second[0], 0.0) + _relative(first[1], second[1], least)
 
 
 def _relative(first: Floats, second: Floats, least: float) -> float:

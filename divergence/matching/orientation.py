@@ -1,7 +1,8 @@
-"""Whether a file keeps its pictures turned: H and W swapped, as its kernels tell."""
+"""Whether a file, or a part of it, keeps its pictures turned: H and W swapped, as kernels tell."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -15,16 +16,37 @@ _VOTES: Final = 9  # kernels that are asked: one transposed by mistake does not 
 _CLEAR: Final = 0.2  # by which one orientation must fit better than the other
 
 
-def turned(board: Board) -> bool:
-    """Return whether most kernels of the candidate are the reference's with H and W swapped."""
-    votes: list[bool] = []
-    for i, j in board.paired.items():
-        vote = _vote(_kernel(board.reference, i), _kernel(board.candidate, j))
-        if vote is not None:
-            votes.append(vote)
-        if len(votes) == _VOTES:
-            break
-    return sum(votes) * 2 > len(votes)
+class Orientations:
+    """Which pairs of a board stand with H and W swapped."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._most: bool | None = None
+
+    def of(self, reference: int) -> bool:
+        """Return whether a node's partner is turned, as its own kernel tells.
+
+        An input's readers tell; for a node without a kernel, most kernels of the file.
+        """
+        node = self.board.reference.nodes[reference]
+        asked = node.consumers if node.kind == "input" else (reference,)
+        votes = [vote for i in asked if (vote := self._vote(i)) is not None]
+        return sum(votes) * 2 > len(votes) if votes else self._whole_file()
+
+    def _whole_file(self) -> bool:
+        """Return whether most kernels of the candidate are the reference's with H and W swapped."""
+        if self._most is None:
+            found = (self._vote(i) for i in self.board.paired)
+            votes = list(islice((vote for vote in found if vote is not None), _VOTES))
+            self._most = sum(votes) * 2 > len(votes)
+        return self._most
+
+    def _vote(self, reference: int) -> bool | None:
+        candidate = self.board.paired.get(reference)
+        if candidate is None:
+            return None
+        ours = _kernel(self.board.reference, reference)
+        return _vote(ours, _kernel(self.board.candidate, candidate))
 
 
 def _kernel(graph: Graph, index: int) -> Floats | None:

@@ -13,7 +13,7 @@ import numpy as np
 from divergence.matching.board import Board
 from divergence.matching.graph import Graph
 from divergence.matching.layout import Layouts, search
-from divergence.matching.orientation import turned
+from divergence.matching.orientation import Orientations
 from divergence.matching.positions import Positions, Shape, permuted, sampled
 from divergence.records import Alignment
 
@@ -50,8 +50,9 @@ class Relations:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.layouts = Layouts(board.reference), Layouts(board.candidate)
+        self.orientations = Orientations(board)
         self._known: dict[int, Relation | None] = {}
-        self._orders: dict[int, tuple[Shape, ...]] | None = None
+        self._orders: dict[bool, dict[int, tuple[Shape, ...]]] = {}
 
     def of(self, reference: int) -> Relation | None:
         """Return the relation of a reference node and its partner; None where there is none."""
@@ -119,7 +120,7 @@ class Relations:
     ) -> Relation | None:
         identity = tuple(range(len(given)))
         carried = self._carried(reference, candidate)
-        usual = self._usual().get(len(given), ())
+        usual = self._usual(self.orientations.of(reference)).get(len(given), ())
         if carried is not None and len(carried) == len(given) == len(wanted):
             fits = tuple(given[axis] for axis in carried) == wanted
             if fits and (carried == identity or carried in usual or given != wanted):
@@ -155,15 +156,15 @@ class Relations:
                     return found.permutation or tuple(range(len(shapes[1])))
         return None
 
-    def _usual(self) -> dict[int, tuple[Shape, ...]]:
-        """Return by count of axes the orders that the whole file keeps its values in.
+    def _usual(self, swapped: bool) -> dict[int, tuple[Shape, ...]]:
+        """Return by count of axes the orders that the file keeps its values in.
 
-        From pairs whose shapes differ; and where most kernels stand with their two spatial
-        axes swapped, the swapped order first.
+        From pairs whose shapes differ; where kernels stand with their two spatial axes swapped,
+        the swapped order first.
         """
-        if self._orders is None:
-            self._orders = _file_orders(self.board)
-        return self._orders
+        if swapped not in self._orders:
+            self._orders[swapped] = _file_orders(self.board, swapped)
+        return self._orders[swapped]
 
 
 def _entering(graph: Graph, index: int, paired: Mapping[int, int]) -> Iterator[str]:
@@ -182,9 +183,8 @@ def _entering(graph: Graph, index: int, paired: Mapping[int, int]) -> Iterator[s
         index = open_[0]
 
 
-def _file_orders(board: Board) -> dict[int, tuple[Shape, ...]]:
+def _file_orders(board: Board, swapped: bool) -> dict[int, tuple[Shape, ...]]:
     votes: Counter[Shape] = Counter()
-    swapped = turned(board)
     for i, j in board.paired.items():
         wanted, given = board.reference.nodes[i].shape, board.candidate.nodes[j].shape
         if wanted and given and len(wanted) == len(given) == 4 and wanted != given:

@@ -231,3 +231,15 @@ def test_dequantised_weights_are_known_in_every_opset(opset):
         opset,
     )
     assert onnx_program(model).weights["w"].load().tolist() == [[0.0, 0.5], [1.0, 1.5]]
+
+
+def test_a_file_in_any_order_is_read_in_the_one_that_it_runs_in():
+    model = graph("""g (float[2] x) => (float[2] y)
+      { a = Relu(x)  b = Neg(a)  y = Add(a, b) }""")
+    relu, neg, add = model.graph.node
+    shuffled = [add, neg, relu]
+    del model.graph.node[:]
+    model.graph.node.extend(shuffled)
+    program = onnx_program(model)
+    assert [site.name for site in program.sites] == ["x", "a", "b", "y"]
+    assert [node.op_type for node in model.graph.node] == ["Add", "Neg", "Relu"]

@@ -287,3 +287,43 @@ def test_a_roll_is_the_last_of_two_concatenations():
     other = theirs.op("r", "Relu", IMAGE, [other])
     found = pairs(match(ours.program(value), theirs.program(other)))
     assert (found["roll"], found["relu"]) == ("roll1", "r")
+
+
+def test_one_element_picked_is_a_slice_whatever_the_file_calls_it():
+    ours, theirs = Sketch("op"), Sketch("node")
+    value, other = ours.input("x", (3, 4, 5)), theirs.input("x", (3, 4, 5))
+    value = ours.op("tanh", "tanh", (3, 4, 5), [value])
+    other = theirs.op("t", "Tanh", (3, 4, 5), [other])
+    parts = [
+        ours.op(f"s{i}", "select", (4, 5), [value], attributes={"dim": 0, "index": i})
+        for i in range(3)
+    ]
+    picked = {
+        i: theirs.op(f"g{i}", "Gather", (4, 5), [other], [theirs.weight(f"i{i}", np.array(i))])
+        for i in (2, 1, 0)  # a file may have them in another order
+    }
+    value = ours.op("sum", "add", (4, 5), [parts[0], parts[1]])
+    value = ours.op("end", "mul", (4, 5), [value, parts[2]])
+    other = theirs.op("a", "Add", (4, 5), [picked[0], picked[1]])
+    other = theirs.op("m", "Mul", (4, 5), [other, picked[2]])
+    found = pairs(match(ours.program(value), theirs.program(other)))
+    assert [found[f"s{i}"] for i in range(3)] == ["g0", "g1", "g2"]
+
+
+def test_a_kernel_of_few_bits_is_not_taken_for_the_one_before_a_folded_norm():
+    given = np.random.default_rng(5)
+    kernels = [given.normal(size=(8, 8, 1, 1)).astype("float32") for _ in range(4)]
+    ours, theirs = Sketch("op"), Sketch("node")
+    value, other = ours.input("x", IMAGE), theirs.input("in", IMAGE)
+    for i, kernel in enumerate(kernels):
+        scale, shift, *_ = weights = statistics(i)
+        gain = scale / np.sqrt(weights[3] + 1e-5)
+        value = ours.op(f"conv{i}", "convolution", IMAGE, [value], [ours.weight(f"w{i}", kernel)])
+        value = ours.op(f"bn{i}", "batch_norm", IMAGE, [value], norm_weights(ours, i))
+        rough = np.round(kernel * gain[:, None, None, None] * 4) / 4
+        other = theirs.op(f"c{i}", "Conv", IMAGE, [other], [theirs.weight(f"k{i}", rough)])
+        bias = (shift - weights[2] * gain).reshape(1, 8, 1, 1)
+        other = theirs.op(f"b{i}", "Add", IMAGE, [other], [theirs.weight(f"a{i}", bias)])
+    found = pairs(match(ours.program(value), theirs.program(other)))
+    assert [found[f"bn{i}"] for i in range(4)] == [f"b{i}" for i in range(4)]
+    assert not any(f"conv{i}" in found for i in range(4))
