@@ -31,8 +31,11 @@ _OPAQUE = (
     torch.dtype, torch.device, np.ndarray, torch.Generator, nn.Module,
 )  # fmt: skip
 
-# What every module has: hooks, which a forward does not change, and the dicts saved by name.
+# What every module has: hooks, and the dicts saved by name.
 _MODULE_INTERNALS = frozenset(vars(nn.Module()))
+# A forward may add hooks and note that it did (transformers collects hidden states that way):
+# put back alone, the note would have the next run add them again.
+_FORWARD_HOOKS = tuple(name for name in vars(nn.Module()) if name.startswith("_forward_"))
 _EMPTY: dict[str, Any] = {}
 
 
@@ -135,10 +138,11 @@ class Attributes:
         own = vars(module)
         prefix = f"{name}." if name else ""
         self._saved.append((own, own.copy()))
-        for container in (own["_parameters"], own["_buffers"], own["_modules"]):
+        for held in ("_parameters", "_buffers", "_modules", *_FORWARD_HOOKS):
+            container = own[held]
             self._saved.append((container, container.copy() if container else _EMPTY))
-        for held in (own["_parameters"], own["_buffers"]):
-            for key, tensor in held.items():
+        for tensors in (own["_parameters"], own["_buffers"]):
+            for key, tensor in tensors.items():
                 if tensor is not None:
                     self.tensors[prefix + key] = tensor
         for key in own.keys() - _MODULE_INTERNALS:

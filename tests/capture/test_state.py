@@ -139,6 +139,34 @@ def test_the_users_hooks_stay():
     assert hooks(model) == 1
 
 
+class Collecting(nn.Module):
+    """Adds hooks when it first runs, and notes that it did, as transformers' models do."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+        self.collected = []
+        self.installed = False
+
+    def forward(self, x):
+        self.collected = []
+        if not self.installed:
+            for layer in self.layers:
+                layer.register_forward_hook(lambda *args: self.collected.append(args[-1]))
+            self.installed = True
+        self.layers(x)
+        return torch.stack(self.collected)
+
+
+def test_hooks_that_a_forward_adds_are_gone_like_the_note_of_them():
+    model, call = Collecting().eval(), Call((np.ones((1, 4), np.float32),))
+    runner = TorchRunner(model)
+    shapes = [runner.run(call)[0].shape for _ in range(3)]
+    assert shapes == [(2, 1, 4)] * 3
+    assert not model.installed
+    assert not any(layer._forward_hooks for layer in model.layers)
+
+
 def test_gradients_survive():
     model = nn.Linear(3, 1)
     model(torch.from_numpy(X)).sum().backward()
