@@ -175,16 +175,23 @@ def _detach_graph(
     for descriptor, value in graph.ListFields():
         if descriptor.name == "initializer":
             for tensor in graph.initializer:
-                _detach_tensor(tensor, light.initializer.add(), folder, weights)
+                detach_tensor(tensor, light.initializer.add(), folder, weights)
         elif descriptor.is_repeated:
             getattr(light, descriptor.name).MergeFrom(value)
         else:
             setattr(light, descriptor.name, value)
 
 
-def _detach_tensor(
+def detach_tensor(
     tensor: TensorProto, light: TensorProto, folder: Path | None, weights: dict[str, Stored]
 ) -> None:
+    """Make `light` the tensor, or a reference to it where it is large: then it is in `weights`.
+
+    folder: where data files lie, None for a model in memory.
+
+    Raises:
+        LoadError: the data file is missing, or the model is in memory.
+    """
     from onnx import TensorProto
 
     external = tensor.data_location == TensorProto.EXTERNAL

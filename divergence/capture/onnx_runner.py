@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Literal
@@ -15,13 +15,15 @@ from divergence.capture.blocked_file import blocked_values
 from divergence.capture.deployed import Deployed, as_given, optimized
 from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
+from divergence.capture.flattening import HOLDERS, Flat, flattened
 from divergence.capture.fusions import with_covers
 from divergence.capture.observed import Observed
 from divergence.capture.onnx_file import OnnxFile, read_onnx
 from divergence.capture.onnx_program import read_program
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType, infer
-from divergence.capture.onnx_tensors import element_of
+from divergence.capture.onnx_tensors import Stored, element_of
+from divergence.capture.relinking import relinked
 from divergence.capture.runner import Probe
 from divergence.capture.surgery import declared
 from divergence.capture.tracing import Trace, asked, plan, retyped
@@ -56,7 +58,7 @@ class OnnxRunner:
 
     def __init__(
         self,
-        model: Path | str | ModelProto,
+        model: Path | str | ModelProto | OnnxFile,
         provider: str = "CPUExecutionProvider",
         optimization: str = "deployed",
         memory: int = 2 << 30,
@@ -79,7 +81,7 @@ class OnnxRunner:
                 "Observers need onnxruntime-extensions, which is not installed; install it or "
                 'use observe="outputs".'
             )
-        self.file: OnnxFile = read_onnx(model)
+        self.file = model if isinstance(model, OnnxFile) else read_onnx(model)
         self.name = self.file.path.name if self.file.path else "the ONNX model"
         self.memory = memory
         folder = self.file.path.parent if self.file.path else None
@@ -87,6 +89,7 @@ class OnnxRunner:
         self._by_observers = observe != "outputs" and observers.available()
         self._lock = RLock()
         self._last: _Known | None = None
+        self._laid_out: tuple[Call, Flat | None] | None = None
 
     def program(self, call: Call) -> Program:
         """Return the values of the file as sites, the same at every level of optimisation.
@@ -103,7 +106,26 @@ class OnnxRunner:
         if any(tap.body for tap in trace.taps) or _is_open(program, trace):
             self.run(call, survey := Survey())
             program = unrolled(program, survey)
-        return with_covers(program)
+        flat = self.flat(call)
+        return with_covers(relinked(program, flat) if flat else program)
+
+    def flat(self, call: Call) -> Flat | None:
+        """Return the file with its bodies laid out as this call runs through them.
+
+        None where it has none, or where the runtime does not tell what they run through.
+        """
+        with self._lock:
+            if self._laid_out is None or self._laid_out[0] is not call:
+                self._laid_out = call, self._flat(call)
+            return self._laid_out[1]
+
+    def _flat(self, call: Call) -> Flat | None:
+        if not any(node.op_type in HOLDERS for node in self.file.model.graph.node):
+            return None
+        try:
+            return flattened(self.file, partial(self._evaluate, self._feeds(call)))
+        except (CaptureError, LoadError):
+            return None
 
     def run(
         self, call: Call, probe: Probe | None = None, sites: Collection[str] | None = None
@@ -156,10 +178,19 @@ class OnnxRunner:
         Raises:
             LoadError, CaptureError: the runtime refuses the edited model.
         """
+        return self._evaluate(self._feeds(call), model, outputs, self.file.weights)
+
+    def _evaluate(
+        self,
+        feeds: Mapping[str, Array],
+        model: ModelProto,
+        outputs: Sequence[str] | None,
+        weights: Mapping[str, Stored],
+    ) -> dict[str, Array]:
         model = model if outputs is None else declared(model, outputs)
-        session = Session(model, self._as_is, self.file.weights, name=self.name)
-        feeds = {k: v for k, v in self._feeds(call).items() if k in session.inputs}
-        return dict(zip(session.outputs, session.run(feeds), strict=True))
+        session = Session(model, self._as_is, weights, name=self.name)
+        given = {name: value for name, value in feeds.items() if name in session.inputs}
+        return dict(zip(session.outputs, session.run(given), strict=True))
 
     def describe(self) -> dict[str, object]:
         """Return kind, file, versions, provider, optimisation, threads, and how values are seen."""

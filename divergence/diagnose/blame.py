@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from divergence.capture.onnx_program import BODY
 from divergence.diagnose.edits import Edit
+from divergence.diagnose.level import OWN_NAME
 from divergence.diagnose.segments import Segment
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match, Site
@@ -88,7 +89,7 @@ def node_names(sites: Sequence[Site]) -> tuple[str, ...]:
 
     A node in a body goes by its own name, as it stands in the file.
     """
-    names = (site.node.removeprefix(str(site.attributes.get(BODY, ""))) for site in sites)
+    names = (_own_name(site) for site in sites)
     return tuple(
         dict.fromkeys(
             name
@@ -96,6 +97,11 @@ def node_names(sites: Sequence[Site]) -> tuple[str, ...]:
             if site.kind == "node" and not site.constant and name
         )
     )
+
+
+def _own_name(site: Site) -> str:
+    own = site.attributes.get(OWN_NAME)
+    return str(own) if own else site.node.removeprefix(str(site.attributes.get(BODY, "")))
 
 
 def _copies(scene: Scene, end: str) -> tuple[str, ...]:

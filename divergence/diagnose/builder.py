@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergence.diagnose.edits import Edit, add_weight, fresh_name, producer, sort_topologically
+from divergence.diagnose.edits import (
+    Edit,
+    add_weight,
+    edit_at,
+    fresh_name,
+    producer,
+    sort_topologically,
+)
 from divergence.records import Array
 
 if TYPE_CHECKING:
@@ -70,7 +77,7 @@ def insert(place: Place, make: Make, dtype: np.dtype[Any], action: str) -> Edit:
         graph.node.extend(builder.nodes)
         sort_topologically(graph)
 
-    return Edit(action, apply, (place.value,))
+    return edit_at(place.value, apply, action)
 
 
 def rebuild(value: str, source: str, make: Make, dtype: np.dtype[Any], action: str) -> Edit:
@@ -85,7 +92,7 @@ def rebuild(value: str, source: str, make: Make, dtype: np.dtype[Any], action: s
         graph.node.extend(builder.nodes)
         sort_topologically(graph)
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def _finish(builder: Builder, made: str, name: str) -> None:

@@ -14,7 +14,7 @@ from divergence.diagnose.examine import Explained
 from divergence.diagnose.examined import Examined, look
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.diagnose.joint import Joined, join
-from divergence.diagnose.proof import Claim, prove
+from divergence.diagnose.proof import Claim, prove, workable
 from divergence.records import Finding, Introduced, Match, Proof, RuledOut
 
 # Segments that are examined; a file in which more diverge has a cause that is not local.
@@ -74,7 +74,7 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
         accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
         ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
-        edits=tuple(e for e in (*standing, *_edits(claims)) if e.lasting),
+        edits=tuple(e for e in (*standing, *_edits(workable(claims, bench))) if e.lasting),
     )
 
 

@@ -1,18 +1,20 @@
 """Changes of a graph that undo a suspected cause, in words and in place.
 
-Every edit finds its place by value names, which are unique in a graph, so the same edit
-serves the cut-out segment in which a hypothesis is tried and the whole file in which it is
-proved and written.
+Every edit finds its place by the names of sites, which are unique in a file, so the same edit
+serves the cut-out segment in which a hypothesis is tried and the whole file, bodies included,
+in which it is proved and written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divergence.diagnose.reach import Change, reach
 from divergence.records import Array
 
 if TYPE_CHECKING:
@@ -28,9 +30,17 @@ class Edit:
     """
 
     action: str
-    apply: Callable[[GraphProto], None]
+    apply: Change
     values: tuple[str, ...] = ()
     lasting: bool = True
+
+
+def edit_at(value: str, change: Change, action: str, lasting: bool = True) -> Edit:
+    """Return a change of the node that makes `value`, in whichever body that is.
+
+    change: of the graph or body that holds the node; names in it are those of sites.
+    """
+    return Edit(action, partial(reach, value=value, change=change), (value,), lasting)
 
 
 def producer(graph: GraphProto, value: str) -> NodeProto:
@@ -53,7 +63,7 @@ def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Ed
         del node.attribute[:]
         node.attribute.extend([*kept, *new])
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def set_operator(value: str, op_type: str, action: str) -> Edit:
@@ -69,7 +79,7 @@ def set_operator(value: str, op_type: str, action: str) -> Edit:
         node.attribute.extend(kept)
         node.op_type = op_type
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def keep_outputs(value: str, count: int, action: str) -> Edit:
@@ -81,7 +91,7 @@ def keep_outputs(value: str, count: int, action: str) -> Edit:
         for number in range(len(node.output), count):
             node.output.append(fresh_name(graph, f"{value}.output{number}"))
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
@@ -96,7 +106,7 @@ def set_weight(value: str, operand: int, array: Array, action: str) -> Edit:
             node.input.append("")
         node.input[operand] = add_weight(graph, f"{value}.operand{operand}", array)
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def rewire(
@@ -115,7 +125,7 @@ def rewire(
         node.input[operand] = read
         sort_topologically(graph)
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
@@ -127,7 +137,7 @@ def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
         del node.input[:]
         node.input.extend(inputs[i] for i in order)
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def add_weight(graph: GraphProto, stem: str, array: Array) -> str:
@@ -200,7 +210,7 @@ def swap_outputs(value: str, order: Sequence[int], action: str) -> Edit:
         del node.output[:]
         node.output.extend(outputs[i] for i in order)
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def pass_through(value: str, source: str, action: str) -> Edit:
@@ -214,7 +224,7 @@ def pass_through(value: str, source: str, action: str) -> Edit:
         graph.node.remove(old)
         graph.node.insert(position, helper.make_node("Identity", [source], [value], name=old.name))
 
-    return Edit(action, apply, (value,))
+    return edit_at(value, apply, action)
 
 
 def together(edits: Sequence[Edit], action: str) -> Edit:

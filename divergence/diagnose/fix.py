@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from divergence.capture.onnx_file import name_nodes
 from divergence.diagnose.edits import Edit
 from divergence.errors import OutputError
 from divergence.writable import why_not
@@ -50,7 +51,7 @@ def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) 
 
 
 def _whole(source: Path | ModelProto) -> ModelProto:
-    """Return a copy with all weights in memory and functions inlined, as edits expect it."""
+    """Return a copy as edits expect it: weights in memory, functions inlined, nodes named."""
     import onnx
     from onnx import inliner
 
@@ -59,7 +60,10 @@ def _whole(source: Path | ModelProto) -> ModelProto:
     else:
         model = onnx.ModelProto()
         model.CopyFrom(source)
-    return inliner.inline_local_functions(model) if model.functions else model
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    name_nodes(model.graph)  # the names of nodes lead to what is in their bodies
+    return model
 
 
 def _write(model: ModelProto, target: Path) -> None:

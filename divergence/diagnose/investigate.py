@@ -21,6 +21,7 @@ from divergence.diagnose.inquiry import Inquiry, Means
 from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import SURE, is_ignored
 from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.level import level
 from divergence.diagnose.mispairs import settle
 from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index
@@ -29,7 +30,7 @@ from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
 from divergence.load.case import Case
 from divergence.options import Options
-from divergence.records import Array, Call, Introduced, Match, Pairing, Program
+from divergence.records import Array, Call, Introduced, Match, Pairing, Program, Site
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -65,10 +66,12 @@ def _investigate(
     asked: Options,
 ) -> Diagnosis:
     call = case.judged_call
-    made = top_values(runner.file.model)
+    flat = level(runner, call, candidate)
+    candidate, model = flat.program, flat.runner.file.model
+    made = top_values(model) - {site.name for site in candidate.sites if site.constant}
     given = {site.name for site in candidate.sites if site.kind == "input"}
-    bounds = boundaries(reference, pairing, made | given)
-    scene = Scene(reference, candidate, bounds, runner.file.model, case.module)
+    bounds = boundaries(reference, candidate, pairing, made | given)
+    scene = Scene(reference, candidate, bounds, model, case.module)
     inputs: Mapping[str, Array] = dict(call.kwargs)
     sites = index(candidate)
 
@@ -76,7 +79,7 @@ def _investigate(
         fed = [match for match in matches if match.candidate in made]
         return measure_introduced(
             exact_run(case.reference, case.reference_call, "fed"),
-            runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
+            flat.runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
             fed,
             sites,
             inputs,
@@ -123,12 +126,15 @@ def _sizes(program: Program) -> dict[str, int]:
     }
 
 
-def boundaries(reference: Program, pairing: Pairing, values: Collection[str]) -> tuple[Match, ...]:
+def boundaries(
+    reference: Program, candidate: Program, pairing: Pairing, values: Collection[str]
+) -> tuple[Match, ...]:
     """Return the matches that may bound segments: one for each of the candidate's `values`.
 
-    Of several reference sites with one value the first stands for all.
+    Of several reference sites with one value the first stands for all. A copy of a value that
+    is paired bounds nothing of its own where the reference's is one too.
     """
-    ours = index(reference)
+    ours, theirs = index(reference), index(candidate)
     chosen: dict[str, Match] = {}
     for match in pairing.matches:
         if match.confidence < SURE or match.candidate not in values:
@@ -136,7 +142,20 @@ def boundaries(reference: Program, pairing: Pairing, values: Collection[str]) ->
         known = chosen.get(match.candidate)
         if known is None or (ours[known.reference].alias_of and not ours[match.reference].alias_of):
             chosen[match.candidate] = match
-    return tuple(sorted(chosen.values(), key=lambda m: ours[m.reference].order))
+    bounds = []
+    for name, match in chosen.items():
+        source = chosen.get(_original(theirs, name), match)
+        copy = _original(ours, source.reference) == _original(ours, match.reference)
+        if source is match or not copy:
+            bounds.append(match)
+    return tuple(sorted(bounds, key=lambda m: ours[m.reference].order))
+
+
+def _original(sites: Mapping[str, Site], name: str) -> str:
+    """Return the value that a site is a copy of, itself where it is none."""
+    while (alias := sites[name].alias_of) is not None and alias in sites:
+        name = alias
+    return name
 
 
 def _collect(case: Case, names: set[str]) -> dict[str, Array]:

@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from divergence.compare.floor import MULTIPLE
-from divergence.diagnose.blame import MOST_NODES, node_names
+from divergence.diagnose.blame import MOST_NODES, nearest, node_names
 from divergence.diagnose.distance import distance
 from divergence.diagnose.examined import Examined, look
 from divergence.diagnose.inquiry import Inquiry
+from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match
 
+# Operators that give the same elements in another arrangement.
+ARRANGING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 # An unknown cause costs as much as this many known ones.
 UNKNOWN = 10
 
@@ -46,10 +49,11 @@ def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
 
 
 def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
-    """Examine an unexplained segment from further up, where its own nodes make what it is fed.
+    """Examine an unexplained segment from further up, where what it is fed may hide the fault.
 
-    Slices of one split: fed as they should be, they hide that the split gives them in another
-    order.
+    Slices of one split that its own nodes make: fed as they should be, they hide that the split
+    gives them in another order. A value in another arrangement: what is missing may belong
+    before that.
     """
     if examined.explained:
         return examined
@@ -60,12 +64,27 @@ def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
         match
         for match in scene.matches
         if match.candidate in own.inputs
-        and inner.intersection(node_names(scene.candidate_segment(match.candidate).sites))
+        and (
+            scene.candidate_sites[match.candidate].op in ARRANGING
+            or inner.intersection(node_names(scene.candidate_segment(match.candidate).sites))
+        )
     ]
     if not twins:
         return examined
-    (again,) = look(inquiry, scene.without(twins), [examined.accused])
-    return again if again.explained else examined
+    wider = scene.without(twins)
+    (again,) = look(inquiry, wider, [examined.accused])
+    return _placed(wider, again) if again.explained else examined
+
+
+def _placed(scene: Scene, examined: Examined) -> Examined:
+    """Return a segment that was examined from further up with its nodes from the change on."""
+    accused = examined.accused
+    edits = [entry.hypothesis.edit for entry in examined.examination.explained]
+    sites = scene.candidate_segment(accused.match.candidate).sites
+    places = [s.order for s in sites for edit in edits if s.name in edit.values]
+    behind = node_names([site for site in sites if places and site.order >= min(places)])
+    nodes = nearest(scene, accused.match.candidate, (*behind, *accused.nodes), edits)
+    return replace(examined, accused=replace(accused, nodes=tuple(dict.fromkeys(nodes))))
 
 
 def _groups(inquiry: Inquiry, examined: Sequence[Examined]) -> Iterator[list[Examined]]:

@@ -67,6 +67,7 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     without = scene.without(doubtful)
     again = remeasure(without.matches)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
+    bad |= {m.candidate for m, added in again.items() if _drowned(introduced.get(m), added, limit)}
     wrong = tuple(m for m in doubtful if not _reached(m, readers, doubtful) & bad)
     if len(wrong) == len(doubtful):
         return Settled(without, again, wrong)
@@ -74,6 +75,13 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
         return Settled(scene, introduced)
     kept = scene.without(wrong)
     return Settled(kept, remeasure(kept.matches), wrong)
+
+
+def _drowned(before: Introduced | None, after: Introduced, limit: float) -> bool:
+    """Whether an error is as great as before, and only the floor of a longer segment hides it."""
+    if before is None or before.multiple <= limit:
+        return False
+    return after.floor > before.floor and after.max_abs >= before.max_abs
 
 
 def _doubtful(
@@ -86,10 +94,16 @@ def _doubtful(
 
 
 def _spoiling(settled: Settled, limit: float) -> list[Match]:
-    """Return those that look wrong, and all of whose readers do in the end."""
-    readers = _readers(settled.scene)
+    """Return those that look wrong, and all of whose readers do in the end.
+
+    One that nothing which is compared reads is among them, but for outputs: those are judged.
+    """
+    readers, outputs = _readers(settled.scene), settled.scene.candidate.outputs
     doubtful = _doubtful(settled.introduced, readers, LENGTHS[-1], limit)
     flagged = {m.candidate for m, added in settled.introduced.items() if added.multiple > limit}
+    doubtful += [
+        m for m in settled.introduced if m.candidate not in readers and m.candidate not in outputs
+    ]
     quiet = [m for m in doubtful if m.candidate not in flagged]
     return [
         m for m in doubtful if m.candidate in flagged and _reached(m, readers, quiet) <= flagged

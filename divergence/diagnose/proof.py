@@ -48,6 +48,13 @@ class Bench:
         return max(errors, default=0.0)
 
 
+def workable(claims: Sequence[Claim], bench: Bench) -> list[Claim]:
+    """Return the claims whose edits the file takes; one that a body cannot take is left out."""
+    if bench.error([edit for claim in claims for edit in claim.edits]) is not None:
+        return list(claims)
+    return [claim for claim in claims if bench.error(claim.edits) is not None]
+
+
 def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof]:
     """Return a proof for each claim; all claims together should heal the file.
 

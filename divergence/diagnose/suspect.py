@@ -29,6 +29,7 @@ class Region:
     partners: reference site name -> candidate value name, for every boundary.
     regrouping: the reference's chain of views and permutations that the segment is part of,
         from the value that it starts with; empty where it is part of none.
+    moving: those of the reference's sites that depend on an input.
     """
 
     match: Match
@@ -41,6 +42,7 @@ class Region:
     candidate_weights: Mapping[str, Weight]
     partners: Mapping[str, str]
     regrouping: tuple[Site, ...] = ()
+    moving: frozenset[str] = frozenset()
 
     def node(self, *op_types: str) -> list[NodeProto]:
         """Return the segment's nodes of these op types, in order."""
@@ -74,6 +76,7 @@ class Suspect:
         dtype, for every boundary that either side's segment reads.
     expected, produced: what the segment should make of the feeds, and what it makes.
     bound: greatest errors that rounding explains here.
+    reference_values: what masks are read off, by the reference's site names.
     """
 
     region: Region
@@ -82,6 +85,7 @@ class Suspect:
     produced: Array
     bound: Bound
     trial: Trial
+    reference_values: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from divergence.diagnose.distance import Bound
 from divergence.diagnose.layout import to_candidate
+from divergence.diagnose.masking import mask_values
 from divergence.diagnose.segments import Segment, index, segment
 from divergence.diagnose.shapes import shape_values
 from divergence.diagnose.suspect import Region, Suspect
@@ -81,6 +82,15 @@ class Scene:
         return {} if self.module is None else dict(self.module.named_modules())
 
     @cached_property
+    def moving(self) -> frozenset[str]:
+        """The reference's sites that depend on an input."""
+        found: set[str] = set()
+        for site in self.reference.sites:
+            if site.kind == "input" or found.intersection(site.inputs):
+                found.add(site.name)
+        return frozenset(found)
+
+    @cached_property
     def _segments(self) -> dict[str, Segment]:
         return {}
 
@@ -104,6 +114,7 @@ def needed(scene: Scene, matches: Sequence[Match]) -> set[str]:
     partners, back = scene.partners, scene.origins
     names: set[str] = set()
     for match in matches:
+        names |= mask_values(scene.reference_segment(match.reference).sites)
         names.add(match.reference)
         names.update(n for n in scene.reference_segment(match.reference).inputs if n in partners)
         names.update(back[n] for n in scene.candidate_segment(match.candidate).inputs if n in back)
@@ -124,6 +135,7 @@ def region(scene: Scene, match: Match) -> Region:
         candidate_weights=scene.candidate.weights,
         partners=scene.partners,
         regrouping=tuple(_regrouping(scene, scene.reference_segment(match.reference))),
+        moving=scene.moving,
     )
 
 
@@ -171,13 +183,15 @@ def suspect(
     produced = trial.run()
     if produced is None:
         return None
-    known = replace(
+    site = replace(
         scene.candidate_sites[match.candidate], shape=produced.shape, dtype=produced.dtype.name
     )
-    expected = to_candidate(values[match.reference], match.alignment, known)
+    expected = to_candidate(values[match.reference], match.alignment, site)
     if expected is None:
         return None
-    return Suspect(place, feeds, expected, produced, bound, trial)
+    named = mask_values(place.reference.sites)
+    known = {name: value for name, value in values.items() if name in named}
+    return Suspect(place, feeds, expected, produced, bound, trial, known)
 
 
 def _feeds(

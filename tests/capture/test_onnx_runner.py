@@ -167,7 +167,7 @@ def test_what_a_branch_hands_out_is_the_value_that_it_made(taken, source):
     assert ("y0/else_branch/b" in sites) != taken
 
 
-def test_what_branches_in_a_loop_hand_out_is_of_no_one_turn():
+def test_what_branches_in_a_loop_hand_out_is_of_their_own_turn():
     text = """loop (float[2] x, int64 n) => (float[2] y) {
       go = Constant<value = bool {1}>()
       y = Loop <body = turn (int64 i, bool k, float[2] s) => (bool d, float[2] u) {
@@ -179,7 +179,10 @@ def test_what_branches_in_a_loop_hand_out_is_of_no_one_turn():
     }"""
     runner = OnnxRunner(graph(text), optimization="none")
     program = runner.program(call(x=X[0, :2], n=3))
-    assert {s.alias_of for s in program.sites if s.op == "If"} == {None}
+    taken = ["then_branch/a", "then_branch/a#1", "else_branch/b"]
+    assert [s.alias_of for s in program.sites if s.op == "If"] == [f"y/body/v/{t}" for t in taken]
+    known = {site.name: site for site in program.sites}
+    assert known["y/body/v/else_branch/b"].inputs == ("y/body/u#1",)
 
 
 @pytest.mark.parametrize("level", ["none", "deployed"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert
 from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
@@ -170,15 +172,13 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
 
 
 def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
-    """The mask of a causal attention: a query sees no key behind it."""
-    softmax = suspect.region.node("Softmax")
-    for site in suspect.region.sites("scaled_dot_product_attention"):
-        if not softmax or not site.attributes.get("is_causal") or site.shape is None:
-            continue
-        length = site.shape[-2]
-        mask = np.triu(np.full((length, length), -np.inf), 1).astype(suspect.produced.dtype)
-        place = Place(softmax[0].output[0], operand=0)
-        yield _missing(suspect, place, "Add", mask, "causal mask of the logits", site.name)
+    """A mask that the reference puts on the logits before it takes their softmax."""
+    place = masking.place(suspect)
+    if place is None:
+        return
+    for mask in masking.masks(suspect):
+        found = _absent(suspect, place, mask.op, mask.make, mask.what, mask.site.name)
+        yield replace(found, edit=replace(found.edit, lasting=mask.lasting))
 
 
 def _makers(op: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.diagnose.edits import Edit
+from divergence.diagnose.edits import Edit, edit_at
 from divergence.diagnose.reading import attribute
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Array, Evidence
@@ -74,4 +74,4 @@ def _replay(suspect: Suspect) -> Edit:
         tensor = numpy_helper.from_array(chosen)
         graph.node.insert(0, helper.make_node("Constant", [], [value], name=value, value=tensor))
 
-    return Edit("take the reference's choice among equal scores", apply, (value,), lasting=False)
+    return edit_at(value, apply, "take the reference's choice among equal scores", lasting=False)
