@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from divergence.capture.onnx_runner import OnnxRunner
+from divergence.compare.floor import widened
 from divergence.compare.headroom import headroom_bits
 from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
@@ -150,7 +151,11 @@ def _without_wrong_pairs(steps: Steps) -> Steps:
     ]
     unpaired += [Unpaired("candidate", name, "its pair proved to be none") for name in wrong]
     kept = tuple(m for m in steps.pairing.matches if m.candidate not in wrong)
-    measured = tuple(m for m in steps.observed.measured if m.match.candidate not in wrong)
+    measured = tuple(
+        widened(m, steps.diagnosis.effects.get(m.match.candidate))
+        for m in steps.observed.measured
+        if m.match.candidate not in wrong
+    )
     return replace(
         steps,
         pairing=replace(steps.pairing, matches=kept, unpaired=(*steps.pairing.unpaired, *unpaired)),

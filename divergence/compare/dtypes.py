@@ -40,6 +40,17 @@ def is_integer(dtype: DType) -> bool:
 
 
 @cache
+def integer_range(dtype: DType) -> tuple[int, int]:
+    """Return the least and the greatest number of an integer type.
+
+    >>> integer_range(np.dtype("int8"))
+    (-128, 127)
+    """
+    found = _iinfo(dtype)
+    return int(found.min), int(found.max)
+
+
+@cache
 def is_number(dtype: DType) -> bool:
     """Whether elements can be subtracted: no text, no Python objects, no records."""
     try:

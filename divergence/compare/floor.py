@@ -8,7 +8,8 @@ is bounded from below for each:
 - It may be exact by chance, or have nothing to round. It is taken as one unit in the last place
   of the tensor's greatest value at least: the sums behind small values round at that size.
 - A few elements may all be close by luck. Of n independent errors the greatest is k times
-  smaller than usual with a probability of about k**-n.
+  smaller than usual with a probability of about k**-n. Elements that an activation saturates
+  have no error to speak of and do not count: see `slopes.effective`.
 - A sum of many terms depends on the order of summation: see `lineage.summation_growth`.
 - A small sigmoid may be made from large numbers: see `lineage.Lineage`.
 
@@ -29,6 +30,7 @@ from divergence.compare.dtypes import coarser, epsilon
 from divergence.compare.lineage import Lineage
 from divergence.compare.measure import comparable
 from divergence.compare.metrics.metric import greatest, total
+from divergence.compare.slopes import effective
 from divergence.compare.stream import map_blocks
 from divergence.records import Alignment, Array, Floor, Match, Measured, Program
 
@@ -49,8 +51,10 @@ from divergence.records import Alignment, Array, Floor, Match, Measured, Program
 # 10 leaves a factor of 2 above the greatest of them, and as much below a fault of 20 times
 # the floor, the faintest that is to be found.
 MULTIPLE = 10.0
-# One pair in so many may be called divergent for the luck of few elements.
+# One pair in so many may be called divergent for the luck of few elements, and where a trace has
+# many such pairs, one trace in so many.
 LUCK = 1000
+PER_TRACE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,14 @@ class Deviation:
     peak: float = 0.0
     rms: float = 0.0
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How far the file's own precision moves an output: at most, and root mean square."""
+
+    max_abs: float
+    rmse: float
 
 
 def floor_of(
@@ -93,7 +105,8 @@ def floor_of(
     lineage = lineage or Lineage()
     step = max(epsilon(coarser(reference.dtype, candidate.dtype)), lineage.step)
     coarsening = max(1.0, step / (epsilon(reference.dtype) or step or 1.0))
-    slack = coarsening * luck(ours.count)
+    count = min(float(ours.count), effective(lineage.activation, exact))
+    slack = coarsening * luck(count, max(LUCK, PER_TRACE * lineage.alike))
     bound = lineage.growth * max(slack * ours.max_abs, step * max(ours.peak, lineage.size))
     bound_rmse = lineage.growth * max(slack * ours.rmse, step * max(ours.rms, lineage.size))
     return Floor(
@@ -146,17 +159,36 @@ def _widened(pair: Measured, share: float) -> Measured:
     return replace(pair, floor=wider)
 
 
-def luck(count: int) -> float:
+def widened(pair: Measured, effect: Effect | None) -> Measured:
+    """Let the floor be at least what the candidate's own precision was measured to do."""
+    floor = pair.floor
+    if floor is None or effect is None or not math.isfinite(effect.max_abs):
+        return pair
+    bound, bound_rmse = max(floor.bound, effect.max_abs), max(floor.bound_rmse, effect.rmse)
+    grown = [
+        new / old for new, old in ((bound, floor.bound), (bound_rmse, floor.bound_rmse)) if old
+    ]
+    wider = replace(
+        floor,
+        bound=bound,
+        bound_rmse=bound_rmse,
+        multiple=floor.multiple / min(grown, default=1.0),
+        estimated=True,
+    )
+    return replace(pair, floor=wider)
+
+
+def luck(count: float, chance: float = LUCK) -> float:
     """Return how many times the error of `count` elements may be smaller by luck than usual.
 
-    Not more than one in LUCK falls below that and a multiple of MULTIPLE besides. Errors of
+    Not more than one in `chance` falls below that and a multiple of MULTIPLE besides. Errors of
     one tensor go together, so only half of the elements count as independent.
 
     >>> [round(luck(count), 1) for count in (1, 2, 4, 6, 1000)]
     [100.0, 100.0, 3.2, 1.0, 1.0]
     """
     independent = max(1.0, count / 2)
-    return float(max(1.0, LUCK ** (1 / independent) / MULTIPLE))
+    return float(max(1.0, chance ** (1 / independent) / MULTIPLE))
 
 
 def deviation(exact: Array, values: Array) -> Deviation:

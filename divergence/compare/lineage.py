@@ -10,9 +10,13 @@ from math import prod, sqrt
 from divergence.compare.dtypes import DType, dtype_named, epsilon, is_float
 from divergence.records import Match, Program, Site
 
-# Share of a file's weight matrices from which its precision is theirs. Below it, a part of the
+# Share of a file's weight matrices above which its precision is theirs. Below it, a part of the
 # graph alone is in another precision, and that is a finding rather than a property of the file.
-MAJORITY = 0.75
+# Quantisers leave out what they have no operator for, and weights that two layers share.
+MAJORITY = 0.5
+
+# Elements among which luck may count: see `floor.luck`.
+FEW = 16
 
 # Operators that add up many terms for one element, by PyTorch's and by ONNX's name: the terms
 # are those of the operand by those of the result. Products (convolutions, matrix products) are
@@ -62,12 +66,15 @@ class Lineage:
 
     step: of the coarsest type, relative to the greatest value; 0 if it was no coarser than the
     value's own. growth: how many roundings the longest sum may be off, 1 where there is none.
-    size: of what was rounded on the way to the value, at least.
+    size: of what was rounded on the way to the value, at least. activation: the operator that made
+    it. alike: how many pairs with as few elements as FEW the trace has.
     """
 
     step: float = 0.0
     growth: float = 1.0
     size: float = 0.0
+    activation: str = ""
+    alike: int = 0
 
 
 def lineages(
@@ -91,8 +98,10 @@ def lineages(
             for scope in _around(site.scope):
                 inside[scope] = max(inside.get(scope, 1.0), growth[site.name])
     halves = {site.name for site in reference.sites if _operator(site) in _AROUND_A_HALF}
+    operators = {site.name: _operator(site) for site in reference.sites}
+    few = sum(prod(shapes[name] or (FEW + 1,)) <= FEW for name in compared)
     return {
-        match: Lineage(step, growth[name], 0.5 if name in halves else 0.0)
+        match: Lineage(step, growth[name], 0.5 if name in halves else 0.0, operators[name], few)
         for match in matches
         for name in [value[match.reference]]
     }
@@ -165,7 +174,7 @@ def own_step(program: Program) -> float:
     if not steps:
         return 0.0
     step, count = Counter(steps).most_common(1)[0]
-    return step if count >= MAJORITY * len(steps) else 0.0
+    return step if count > MAJORITY * len(steps) else 0.0
 
 
 def step_of(dtype: DType) -> float:

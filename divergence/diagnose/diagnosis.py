@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from divergence.compare.floor import Effect
 from divergence.compare.lineage import own_step
 from divergence.diagnose.blame import MOST_NODES, nearest
 from divergence.diagnose.causes import RUN_CAUSES, reduced, ties
@@ -29,6 +31,7 @@ class Diagnosis:
 
     introduced: what each segment adds, where that was measured. wrong: pairs that proved to be
     none. interrupted: Ctrl-C ended it, so nothing is known. edits: those that a file may keep.
+    effects: of the precision that the whole file is in, by output of the candidate.
     """
 
     introduced: Mapping[Match, Introduced] = field(default_factory=dict)
@@ -37,18 +40,20 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()
     ruled_out: tuple[RuledOut, ...] = ()
     edits: tuple[Edit, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict)
     interrupted: bool = False
 
 
 def diagnose(inquiry: Inquiry) -> Diagnosis:
     """Ask every detector, about the run and about each culprit, and prove what they say."""
+    inquiry = _without_own(inquiry)
     conclusions, excluded = _of_run(inquiry)
     answered = {number for c in conclusions for number in c.answers}
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
-    if own_step(inquiry.scene.candidate) > STEP:
-        first = look(inquiry, inquiry.scene, left, (reduced,), ())
-        left = [e.accused for e in first if not _own(e)]
     joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
+    acquitted = _acquitted(joined.examined) if _is_reduced(inquiry) else {}
+    charged = tuple(e for e in joined.examined if e.accused.match not in acquitted)
+    joined = replace(joined, examined=charged)
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
     explained.sort(key=_is_choice)
     unknown = [e for e in joined.examined if not e.explained]
@@ -62,6 +67,8 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     claims = [_claim(e) for e in explained]
     proofs = prove(claims, bench)
     findings = [_renumbered(c.finding, inquiry.accused, culprits) for c in conclusions]
+    if culprits:  # that the file is quantised explains none of them
+        findings = [f for f in findings if (f.cause, f.culprit) != (reduced.CAUSE, None)]
     findings += [
         _finding(entry, culprits.index(e.accused), proof)
         for e, proof in zip(explained, proofs, strict=True)
@@ -69,12 +76,13 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     ]
     excluded += [r for e in joined.examined for r in e.examination.ruled_out]
     return Diagnosis(
-        introduced=_introduced(inquiry, joined),
+        introduced={**_introduced(inquiry, joined), **acquitted},
         wrong=joined.wrong,
         accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
         ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
         edits=tuple(e for e in (*standing, *_edits(workable(claims, bench))) if e.lasting),
+        effects={name: effect for c in conclusions for name, effect in c.effects.items()},
     )
 
 
@@ -91,11 +99,40 @@ def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
     return conclusions, ruled_out
 
 
-def _own(examined: Examined) -> bool:
-    """Whether what a segment adds is the rounding of the type that the whole file is in."""
-    causes = {entry.cause for entry in examined.examination.explained}
-    place = examined.suspect
-    return causes == {reduced.CAUSE} and place is not None and not reduced.clips(place)
+def _is_reduced(inquiry: Inquiry) -> bool:
+    """Whether the file as a whole is in a coarser precision than float32."""
+    return own_step(inquiry.scene.candidate) > STEP
+
+
+def _without_own(inquiry: Inquiry) -> Inquiry:
+    """Acquit segments that add the rounding of the type that the whole file is in, no more.
+
+    The floor of such a segment is what that rounding does there.
+    """
+    if not _is_reduced(inquiry):
+        return inquiry
+    finite = [a for a in inquiry.accused if math.isfinite(a.introduced.multiple)]
+    known = _acquitted(look(inquiry, inquiry.scene, finite, (reduced,), ()))
+    return replace(
+        inquiry,
+        accused=tuple(a for a in inquiry.accused if a.match not in known),
+        introduced={**inquiry.introduced, **known},
+    )
+
+
+def _acquitted(examined: Iterable[Examined]) -> dict[Match, Introduced]:
+    """Return what segments add that only round, as a multiple of what their rounding does."""
+    return {
+        e.accused.match: replace(e.accused.introduced, multiple=1.0, floor=entry.error_before)
+        for e in examined
+        if _is_own(e)
+        for entry in e.examination.explained
+    }
+
+
+def _is_own(examined: Examined) -> bool:
+    """Whether nothing but rounding explains what a segment adds."""
+    return {entry.cause for entry in examined.examination.explained} == {reduced.CAUSE}
 
 
 def _narrowed(inquiry: Inquiry, joined: Joined, examined: Examined) -> Examined:

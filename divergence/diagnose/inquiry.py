@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from divergence.compare.floor import Effect
 from divergence.compare.observe import Observed
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
@@ -46,8 +47,12 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """A finding about the whole run, the edits that undo it, and the accused it answers for."""
+    """A finding about the whole run, the edits that undo it, and the accused it answers for.
+
+    effects: of the file's own precision, by output of the candidate.
+    """
 
     finding: Finding
     edits: tuple[Edit, ...] = ()
     answers: frozenset[int] = frozenset()
+    effects: Mapping[str, Effect] = field(default_factory=dict)

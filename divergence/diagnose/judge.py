@@ -26,8 +26,8 @@ FLOOR = "the floor"
 BY_TABLE = "beyond the default tolerance"
 UNKNOWN = "; no known cause explains it."
 WITHIN = frozenset({PairVerdict.IDENTICAL, PairVerdict.ROUNDING})
-# Findings that explain a difference and do not blame the candidate.
-HARMLESS = frozenset({"precision.accumulation"})
+# Findings that explain a difference and do not blame the candidate, where they name no segment.
+HARMLESS = frozenset({"precision.accumulation", "precision.reduced"})
 
 
 def pair_verdict(
@@ -82,7 +82,7 @@ def status(
     counted = [pair for pair in outputs if not pair.ignored]
     if not pairs or any(p.verdict == PairVerdict.NOT_COMPARABLE for p in counted):
         return Status.INCONCLUSIVE
-    if culprits or any(finding.cause not in HARMLESS for finding in findings):
+    if culprits or not all(_is_harmless(finding) for finding in findings):
         return Status.DIVERGENT
     judged = counted
     if by_tolerance:
@@ -96,6 +96,10 @@ def status(
     if all(pair.verdict == PairVerdict.IDENTICAL for pair in everything):
         return Status.IDENTICAL
     return Status.ROUNDING
+
+
+def _is_harmless(finding: Finding) -> bool:
+    return finding.cause in HARMLESS and finding.culprit is None
 
 
 def sentence(
@@ -123,7 +127,7 @@ def sentence(
         return _inconclusive(pairs, outputs)
     if culprits:
         return _blame(pairs, culprits, findings)
-    told = next((f for f in findings if f.cause not in HARMLESS), None)
+    told = next((f for f in findings if not _is_harmless(f)), None)
     if told is not None:
         return f"Divergent: {told.explanation}{_undone(told)}"
     bad = next(

@@ -41,9 +41,15 @@ class Bench:
 
     def error(self, edits: Sequence[Edit] = ()) -> float | None:
         """Return the greatest final error with these edits; None where that does not run."""
-        outputs = self.rerun([*self.standing, *edits])
-        if outputs is None:
-            return None
+        outputs = self.outputs(edits)
+        return None if outputs is None else self.distance(outputs)
+
+    def outputs(self, edits: Sequence[Edit] = ()) -> Mapping[str, Array] | None:
+        """Return the final outputs with these edits; None where that does not run."""
+        return self.rerun([*self.standing, *edits])
+
+    def distance(self, outputs: Mapping[str, Array]) -> float:
+        """Return the greatest error of final outputs."""
         errors = (distance(value, outputs[name]) for name, value in self.expected.items())
         return max(errors, default=0.0)
 

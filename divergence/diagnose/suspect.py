@@ -30,6 +30,7 @@ class Region:
     regrouping: the reference's chain of views and permutations that the segment is part of,
         from the value that it starts with; empty where it is part of none.
     moving: those of the reference's sites that depend on an input.
+    restored: the candidate's constants that were quantised, with how far that may have moved them.
     """
 
     match: Match
@@ -43,6 +44,7 @@ class Region:
     partners: Mapping[str, str]
     regrouping: tuple[Site, ...] = ()
     moving: frozenset[str] = frozenset()
+    restored: Mapping[str, float] = field(default_factory=dict)
 
     def node(self, *op_types: str) -> list[NodeProto]:
         """Return the segment's nodes of these op types, in order."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from divergence.diagnose.distance import Bound
+from divergence.diagnose.integers import half_step
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.masking import mask_values
 from divergence.diagnose.segments import Segment, index, segment
@@ -77,6 +78,40 @@ class Scene:
         return shape_values(self.candidate, floating=True)
 
     @cached_property
+    def nodes(self) -> Sequence[NodeProto]:
+        """The top graph's nodes in the file's order."""
+        return tuple(self.model.graph.node)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each node stands among them, by name."""
+        return {node.name: number for number, node in enumerate(self.nodes)}
+
+    @cached_property
+    def uses(self) -> Mapping[str, Sequence[int]]:
+        """Where the nodes stand that read a value, bodies included."""
+        from divergence.capture.onnx_file import operands
+
+        found: dict[str, list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            for name in dict.fromkeys(operands(node)):
+                found.setdefault(name, []).append(number)
+        return found
+
+    @cached_property
+    def restored(self) -> Mapping[str, float]:
+        """The candidate's constants that were quantised, or made of such, with half a step."""
+        found: dict[str, float] = {}
+        for site in self.candidate.sites:
+            if not site.constant:
+                continue
+            if site.op == "DequantizeLinear":
+                found[site.name] = half_step(self.candidate.weights[site.weights[1]].load())
+            elif known := [found[name] for name in site.weights if name in found]:
+                found[site.name] = max(known)
+        return found
+
+    @cached_property
     def module_by_name(self) -> Mapping[str, nn.Module]:
         """The reference's modules by qualified name; none where there are none to look into."""
         return {} if self.module is None else dict(self.module.named_modules())
@@ -128,12 +163,13 @@ def region(scene: Scene, match: Match) -> Region:
         match=match,
         reference=scene.reference_segment(match.reference),
         candidate=candidate,
-        nodes=tuple(_nodes(scene.model, candidate, scene.shapes)),
-        readers=tuple(_readers(scene.model, match.candidate)),
+        nodes=tuple(_nodes(scene, candidate, scene.shapes)),
+        readers=tuple(_readers(scene, match.candidate)),
         module_by_name=scene.module_by_name,
         reference_weights=scene.reference.weights,
         candidate_weights=scene.candidate.weights,
         partners=scene.partners,
+        restored=scene.restored,
         regrouping=tuple(_regrouping(scene, scene.reference_segment(match.reference))),
         moving=scene.moving,
     )
@@ -169,7 +205,7 @@ def suspect(
     values: the reference's, by site name (`needed`). inputs: the candidate's, by input name.
     """
     place = region(scene, match)
-    nodes = tuple(_nodes(scene.model, place.candidate))
+    nodes = tuple(_nodes(scene, place.candidate))
     feeds = _feeds(scene, place.reference, place.candidate, values, inputs)
     if any(name not in feeds for name in place.candidate.inputs):
         return None
@@ -215,16 +251,15 @@ def _feeds(
     return feeds
 
 
-def _nodes(
-    model: ModelProto, candidate: Segment, without: Collection[str] = ()
-) -> Iterator[NodeProto]:
+def _nodes(scene: Scene, candidate: Segment, without: Collection[str] = ()) -> Iterator[NodeProto]:
     """Yield the top graph's nodes of a segment in the file's order.
 
     without: values whose nodes are left out.
     """
     sites = (site for site in candidate.sites if not site.constant)
     names = {site.node for site in sites if site.name not in without}
-    yield from (node for node in model.graph.node if node.name in names)
+    numbers = sorted(scene.places[name] for name in names if name in scene.places)
+    yield from (scene.nodes[number] for number in numbers)
 
 
 def _constants(scene: Scene, nodes: Sequence[NodeProto]) -> dict[str, Any]:
@@ -237,12 +272,11 @@ def _constants(scene: Scene, nodes: Sequence[NodeProto]) -> dict[str, Any]:
     return {name: np.asarray(weights[name].load()) for name in names if name in weights}
 
 
-def _readers(model: ModelProto, value: str) -> Iterator[NodeProto]:
+def _readers(scene: Scene, value: str) -> Iterator[NodeProto]:
     """Yield the nodes that read `value`, then those behind them, a few steps far."""
-    from divergence.capture.onnx_file import operands
-
     reached = {value}
     for _ in range(READERS):
-        behind = [n for n in model.graph.node if reached & set(operands(n))]
+        numbers = {number for name in reached for number in scene.uses.get(name, ())}
+        behind = [scene.nodes[number] for number in sorted(numbers)]
         yield from behind
         reached = {output for node in behind for output in node.output}

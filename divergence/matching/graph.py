@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from divergence.matching.kinds import (
     KEEP_SIGN,
     NEUTRAL,
@@ -29,6 +27,7 @@ from divergence.matching.kinds import (
     kind_of,
     normal,
 )
+from divergence.matching.ranges import clips, has_relu, is_quantised_table
 from divergence.matching.steps import frozen, operator, split, steps_of
 from divergence.matching.unblocked import DOMAIN
 from divergence.records import Program, Site
@@ -165,6 +164,8 @@ class Graph:
         integers = any(self.beside.get(n) == INTEGERS for n in known)
         if name in QUANTISING or (integers and name not in {"dequantizelinear", "mul"}):
             return INTEGERS
+        if is_quantised_table(site, self.program.weights):
+            return INTEGERS
         return ""
 
     def _compute(self, site: Site, operands: tuple[int, ...]) -> None:
@@ -187,6 +188,8 @@ class Graph:
         if site.scope in self.whole and site.kind == "module":
             return (kind_of(site.op),)
         steps = steps_of(site, operands)
+        if has_relu(site, self.program.weights):
+            return (*steps, "relu")
         picks = site.op == "Gather" and operands == 1 and len(site.weights) == 1
         return ("slice",) if picks and self._is_number(site.weights[0]) else steps
 
@@ -239,21 +242,10 @@ class Graph:
         made = (self.sites[name] for name in site.inputs if self.beside.get(name) == SCALE)
         return tuple(name for scale in made for name in scale.weights)
 
-    def _clips(self, site: Site, operand: Node) -> bool:
-        """Return whether a quantisation cuts off what is below zero, as a Relu would.
-
-        Its zero point is the least integer there is; quantisers drop the Relu before it.
-        """
-        if normal(site.op) != "quantizelinear" or len(site.weights) < 2 or operand.nonnegative:
-            return False
-        zero = self.program.weights[site.weights[1]]
-        if zero.dtype not in {"int8", "uint8", "int16", "uint16"}:
-            return False
-        return bool((zero.load() == np.iinfo(zero.dtype).min).all())
-
     def _is_transparent(self, site: Site, operands: tuple[int, ...]) -> bool:
         name = normal(operator(site))
-        if self._clips(site, self.nodes[operands[0]]):
+        nonnegative = self.nodes[operands[0]].nonnegative
+        if not nonnegative and clips(site, self.program.weights):
             return False
         size = self.nodes[operands[0]].size
         if site.shape is None or size is None:

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from divergence.compare.floor import LUCK, MULTIPLE, deviation, floor_of, inherit, luck
+from divergence.compare.floor import LUCK, MULTIPLE, PER_TRACE, deviation, floor_of, inherit, luck
 from divergence.compare.lineage import Lineage, lineages, own_step, step_of, summation_growth
 from divergence.records import Alignment, Match, Measured, Metrics, Program, Site, Weight
 
@@ -75,6 +75,37 @@ def test_few_elements_are_not_called_divergent_for_luck(count):
         for _ in range(1000)
     )
     assert alarms <= 3 * 1000 / LUCK
+
+
+def saturated(rng, count):
+    """Return a tanh of a sum and what two roundings of that sum make of it, most of it flat."""
+    # As deep chains have them: hardly one element of eight is where a tanh still rises.
+    sums = rng.standard_normal(count) * 12
+    error = 3e-6
+    sides = [np.tanh(sums + error * rng.standard_normal(count)).astype("f4") for _ in range(2)]
+    return np.tanh(sums), *sides
+
+
+def test_elements_that_an_activation_saturates_do_not_count():
+    rng, plain, known = np.random.default_rng(1), 0, 0
+    lineage = Lineage(activation="tanh", alike=6000)
+    for _ in range(3000):
+        exact, reference, candidate = saturated(rng, 8)
+        plain += floor_of(reference, candidate, exact).multiple > MULTIPLE
+        known += floor_of(reference, candidate, exact, lineage=lineage).multiple > MULTIPLE
+    assert plain > 20
+    assert known == 0
+
+
+def test_a_wrong_element_behind_an_activation_is_still_found():
+    exact, reference, candidate = saturated(np.random.default_rng(2), 8)
+    candidate[np.argmin(np.abs(exact))] += np.float32(0.01)
+    lineage = Lineage(activation="tanh", alike=6000)
+    assert floor_of(reference, candidate, exact, lineage=lineage).multiple > MULTIPLE
+
+
+def test_many_pairs_of_few_elements_are_more_luck():
+    assert luck(8, PER_TRACE * 6000) > 1 == luck(8)
 
 
 def test_the_example_of_a_scalar_output():
@@ -246,6 +277,7 @@ def weight(name, shape, dtype):
     [
         (["float16"] * 4, 2.0**-10),
         (["int8"] * 3 + ["float32"], 2.0**-7),
+        (["int8"] * 3 + ["float32"] * 2, 2.0**-7),
         (["float32"] * 3 + ["float16"], EPS),
         (["float32", "float16"], 0),
         ([], 0),

@@ -43,6 +43,7 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
     division,
     masked_rows,
     reduced,
+    overflow,
     weight,
     norm_statistics,
     epsilon,
@@ -70,5 +71,6 @@ RUN_CAUSES: Final[tuple[ModuleType, ...]] = (
     optimizer,
     input_ignored,
     baked,
+    reduced,
     accumulation,
 )

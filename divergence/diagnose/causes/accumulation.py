@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from divergence.compare.lineage import own_step
+from divergence.diagnose.causes import reduced
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.records import Evidence, Finding
 
@@ -19,6 +21,8 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
         return "a segment adds an error beyond the floor"
     if not inquiry.introduced:
         return "what each segment adds is not known"
+    if own_step(inquiry.scene.candidate) > reduced.HALF:
+        return "the file as a whole is quantised, which is coarser"
     worst = max(beyond, key=lambda m: m.metrics.max_abs)
     added = max(inquiry.introduced.values(), key=lambda a: a.multiple)
     floor = worst.floor.reference_max_abs if worst.floor else float("nan")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from divergence.compare.headroom import HALF_MAXIMUM
-from divergence.diagnose.causes.reduced import narrow, widened
+from divergence.diagnose.causes.reduced import narrow, unrounded, widened
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.integers import ROUNDING, limits, result_of
+from divergence.diagnose.restored import reference_weights
+from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.diagnose.unrounded import Cut
 from divergence.records import Array, Evidence, Finding, Measured, Proof
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 CAUSE = "precision.overflow"
 
@@ -42,6 +53,56 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
         edits if proof else (),
         answers=frozenset(range(len(inquiry.accused))),
     )
+
+
+def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
+    """Look for quantised values beyond the range that their scale and zero point give."""
+    rounding = [node for node in suspect.region.nodes if node.op_type in ROUNDING]
+    weights = reference_weights(suspect.region)
+    free = unrounded(suspect.region, rounding, weights, Cut(low=False, high=False))
+    beyond = list(_beyond(suspect, rounding, free))
+    above, below = (
+        [entry for entry in beyond if (entry[1] > entry[2]) is up] for up in (True, False)
+    )
+    wider = ((Cut(high=False), above), (Cut(low=False), below), (Cut(False, False), beyond))
+    found = [
+        _wider(unrounded(suspect.region, rounding, weights, cut), cut_off)
+        for cut, cut_off in wider
+        if cut_off
+    ]
+    return found or "no quantisation of the segment cuts values off"
+
+
+def _wider(edit: Edit, cut_off: Sequence[tuple[str, float, float]]) -> Hypothesis:
+    """Return that ranges are too narrow, told by the value that is cut off most."""
+    name, reached, limit = max(cut_off, key=lambda entry: abs(entry[1] - entry[2]))
+    return Hypothesis(
+        edit=replace(edit, action=f"widen the range of {name}"),
+        explanation=(
+            f"{name} reaches {reached:.4g} and is cut off at {limit:.4g}, where the range that it "
+            "is quantised in ends"
+        ),
+        evidence=(Evidence(f"value at {name}", reached, limit),),
+        remedy=f"Calibrate {name} on inputs like this one, or keep it in float32.",
+        parameters={"maximum": limit, "reached": reached},
+    )
+
+
+def _beyond(
+    suspect: Suspect, rounding: Sequence[NodeProto], free: Edit
+) -> Iterator[tuple[str, float, float]]:
+    """Yield (value, what it reaches, the end of its range) of those that are cut off."""
+    for node in rounding:
+        found = limits(node, result_of(node), suspect.region.candidate_weights)
+        value = suspect.trial.run([free], node.output[0]) if found else None
+        if found is None or value is None or not value.size:
+            continue
+        least, most, half = (float(limit) for limit in found)
+        shown = node.name or node.output[0]
+        if float(value.max()) > most + half:
+            yield shown, float(value.max()), most
+        if float(value.min()) < least - half:
+            yield shown, float(value.min()), least
 
 
 def _magnitudes(inquiry: Inquiry, measured: Measured) -> dict[str, float]:

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.diagnose.causes.weight import restorations
-from divergence.diagnose.edits import Edit, pass_through, set_attributes, together
+from divergence.compare.floor import Effect
+from divergence.compare.lineage import own_step
+from divergence.diagnose.distance import errors
+from divergence.diagnose.edits import Edit, set_attributes, together
+from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.integers import ROUNDING
 from divergence.diagnose.reading import attribute
-from divergence.diagnose.suspect import Hypothesis, Suspect
-from divergence.records import Evidence
+from divergence.diagnose.restored import reference_weights
+from divergence.diagnose.suspect import Hypothesis, Region, Suspect
+from divergence.diagnose.suspects import region
+from divergence.diagnose.unrounded import Cut, unround
+from divergence.records import Array, Evidence, Finding, Proof
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 CAUSE = "precision.reduced"
-
-# Of a step: values are divided by the scale in float32 before they are rounded.
-SLACK = 0.01
+# Of float16, the finest of the reduced precisions; quantised integers have coarser ones.
+HALF = 2.0**-10
+# Both ways to take the rounding out that a range has at its ends.
+TIGHT, LOOSE = Cut(), Cut(slack=True)
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
-    """Drop casts to a narrower type, quantisations with their dequantisations, stored integers."""
+    """Drop casts to a narrower type, the rounding to integers, stored integers."""
     casts = [node for node in suspect.region.node("Cast") if narrow(node)]
-    pairs = _quantised(suspect)
-    stored = list(restorations(suspect.region))
-    if not casts and not pairs and not stored:
-        return "no node of the segment reduces the precision"
-    edits = [widened(node) for node in casts]
-    edits += [_unquantised(dequantise, source) for dequantise, source in pairs]
-    edits += stored
-    kinds = sorted({narrow(node) for node in casts} | ({"int8"} if pairs or stored else set()))
     names = [node.name or node.output[0] for node in casts]
-    names += [node.name or node.output[0] for node, _ in pairs]
-    names += [value for edit in stored for value in edit.values]
+    kinds, whole = sorted({narrow(node) for node in casts}), list[Edit]()
+    rounding = [node for node in suspect.region.nodes if node.op_type in ROUNDING]
+    weights = reference_weights(suspect.region)
+    if rounding or weights:
+        whole = [unrounded(suspect.region, rounding, weights, cut) for cut in (TIGHT, LOOSE)]
+        names += [*(node.name or node.output[0] for node in rounding), *weights]
+        kinds.append("int8")
+    if not names:
+        return "no node of the segment reduces the precision"
     return [
         Hypothesis(
             edit=together(edits, f"keep float32 at {', '.join(names)}"),
@@ -44,23 +52,50 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
             remedy=f"Keep {', '.join(names)} in float32 when the file is converted.",
             parameters={"precision": ["float32", kinds[0]], "nodes": names},
         )
+        for edits in ([*map(widened, casts), edit] for edit in whole or [together([], "")])
     ]
 
 
-def clips(suspect: Suspect) -> bool:
-    """Whether a quantisation of the segment cuts values off: rounding is half a step at most."""
-    for dequantise, source in _quantised(suspect):
-        scale = suspect.region.constant(dequantise.input[1])
-        before, after = (
-            suspect.trial.run(value=source),
-            suspect.trial.run(value=dequantise.output[0]),
-        )
-        if scale is None or before is None or after is None:
-            return True
-        error = np.abs(before.astype(np.float64) - after.astype(np.float64)).max(initial=0.0)
-        if error > (0.5 + SLACK) * float(np.abs(scale).max()):
-            return True
-    return False
+def examine(inquiry: Inquiry) -> Conclusion | str:
+    """See what a file that is quantised as a whole would give if nothing were rounded."""
+    scene = inquiry.scene
+    if own_step(scene.candidate) <= HALF:
+        return "the file as a whole is not quantised"
+    bench = inquiry.means.bench
+    given = bench.outputs()
+    tried = [(edit, bench.outputs([edit])) for edit in _everywhere(inquiry)]
+    exact = [(bench.distance(found), edit, found) for edit, found in tried if found is not None]
+    proof, effects = None, dict[str, Effect]()
+    if given is not None and exact:
+        after, edit, found = min(exact, key=lambda entry: entry[0])
+        effects = {name: _effect(given[name], found[name]) for name in given}
+        before = bench.distance(given)
+        if after < before:
+            proof = Proof(edit.action, before, after)
+    count = sum(node.op_type in ROUNDING for node in scene.model.graph.node)
+    finding = Finding(
+        cause=CAUSE,
+        culprit=None,
+        confidence=0.9,  # whatever else is found comes first
+        explanation="the file as a whole is quantised",
+        evidence=(Evidence("operators that round to integers", 0, count),),
+        remedy="Where that is too coarse, keep the layers that add most in float32.",
+        parameters={"precision": ["float32", "int8"]},
+        proof=proof,
+    )
+    return Conclusion(finding, effects=effects)
+
+
+def unrounded(
+    place: Region,
+    rounding: Sequence[NodeProto],
+    weights: Mapping[str, Array],
+    cut: Cut = TIGHT,
+) -> Edit:
+    """Return what takes the rounding to integers out of a segment."""
+    values = tuple(node.output[0] for node in rounding)
+    apply = partial(unround, constants=place.candidate_weights, weights=weights, cut=cut)
+    return Edit("do not round to integers", apply, values, lasting=False)
 
 
 def narrow(node: NodeProto) -> str:
@@ -80,15 +115,18 @@ def widened(node: NodeProto) -> Edit:
     )
 
 
-def _quantised(suspect: Suspect) -> list[tuple[NodeProto, str]]:
-    """Return each dequantisation of a computed value with what was quantised."""
-    made = {n.output[0]: n for n in suspect.region.nodes if n.op_type == "QuantizeLinear"}
-    return [
-        (node, made[node.input[0]].input[0])
-        for node in suspect.region.node("DequantizeLinear")
-        if node.input[0] in made
-    ]
+def _everywhere(inquiry: Inquiry) -> Iterator[Edit]:
+    """Yield what takes all rounding to integers out of the file, in both ways."""
+    regions = [region(inquiry.scene, match) for match in inquiry.introduced]
+    weights = {name: value for place in regions for name, value in reference_weights(place).items()}
+    known = inquiry.scene.candidate.weights
+    for cut in (TIGHT, LOOSE):
+        apply = partial(unround, constants=known, weights=weights, cut=cut)
+        yield Edit("round nothing to integers in the whole file", apply, lasting=False)
 
 
-def _unquantised(node: NodeProto, source: str) -> Edit:
-    return pass_through(node.output[0], source, "no quantisation")
+def _effect(given: Array, exact: Array) -> Effect:
+    apart = errors(exact, given)
+    if apart is None or not apart.size:
+        return Effect(0.0, 0.0)
+    return Effect(float(apart.max()), float(np.sqrt(np.mean(np.square(apart)))))

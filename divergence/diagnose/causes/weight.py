@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.diagnose.edits import Edit, set_weight
+from divergence.diagnose.edits import set_weight
 from divergence.diagnose.reading import attribute, scalar_operands, scalar_settings
 from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.diagnose.weights import Expected, expected_weights, layouts
@@ -25,15 +25,13 @@ CAUSE = "weights.one"
 # Correlation from which two parameters are versions of each other: those of two checkpoints that
 # have nothing in common have 1 / sqrt(elements).
 ALIKE = 0.5
-# A step of 8 bits, relative to the greatest element.
-QUANTUM = 2.0**-7
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
     """A constant operand of a node: the candidate's parameter.
 
-    step: of the narrower type that it was restored from, relative to its greatest element.
+    step: how far the integers that it was restored from may have moved an element.
     """
 
     node: NodeProto
@@ -108,7 +106,7 @@ def _scalar(
 def _turned(region: Region) -> Iterator[Hypothesis]:
     """Yield square matrices the other way round: nothing tells which way is right but the run."""
     expected = [e for e in expected_weights(region) if _is_square(e.value)]
-    for operand in _operands(region):
+    for operand in operands(region):
         if not _is_square(operand.value):
             continue
         for want in expected:
@@ -123,19 +121,19 @@ def _is_square(value: Array) -> bool:
 def compare(region: Region) -> Sequence[Hypothesis] | str:
     """Return what would replace each parameter that is not the reference's, or why none."""
     expected = list(expected_weights(region))
-    operands = list(_operands(region))
-    if not operands:
+    held = list(operands(region))
+    if not held:
         return "the segment's nodes read no parameter"
     if not expected:
         return "the reference's segment reads no parameter"
-    unmatched = [o for o in operands if not any(_same(o, e) for e in expected)]
-    taken = [e for e in expected if any(_same(o, e) for o in operands)]
+    unmatched = [o for o in held if not any(_same(o, e) for e in expected)]
+    taken = [e for e in expected if any(_same(o, e) for o in held)]
     hypotheses = [
         _hypothesis(operand, want, layout)
         for number, operand in enumerate(unmatched)
         for want, layout in _replacements(operand, unmatched[:number], expected, taken)
     ]
-    return hypotheses or f"all {len(operands)} parameters of the segment are the reference's"
+    return hypotheses or f"all {len(held)} parameters of the segment are the reference's"
 
 
 def _replacements(
@@ -183,40 +181,29 @@ def _apart(layout: Array, value: Array) -> float:
     return float(np.square(layout.astype(np.float64) - value.astype(np.float64)).sum())
 
 
-def _operands(region: Region) -> Iterator[Operand]:
-    restored = {s.name for s in region.candidate.sites if s.op == "DequantizeLinear" and s.constant}
+def operands(region: Region) -> Iterator[Operand]:
+    """Yield the parameters that the segment's nodes read."""
     for node in region.nodes:
         for position, name in enumerate(node.input):
             value = region.constant(name) if name else None
             if value is not None and value.dtype.kind in "fV" and value.size > 1:
-                yield Operand(node, position, name, value, QUANTUM if name in restored else 0.0)
+                yield Operand(node, position, name, value, region.restored.get(name, 0.0))
 
 
 def _same(operand: Operand, want: Expected) -> bool:
-    return _layout_of(operand, want) is not None
+    return layout_of(operand, want) is not None
 
 
-def _layout_of(operand: Operand, want: Expected) -> Array | None:
+def layout_of(operand: Operand, want: Expected) -> Array | None:
     """Return what equals the operand once cast alike, up to the rounding that both came through."""
-    value, rounding = operand.value, max(want.rounding, operand.step)
+    value = operand.value
     for layout in layouts(want.value, value.shape):
         cast = layout.astype(value.dtype).astype(np.float64)
         scale = float(np.abs(cast).max(initial=0.0))
-        if np.abs(cast - value.astype(np.float64)).max(initial=0.0) <= rounding * scale:
+        rounding = max(want.rounding * scale, operand.step)
+        if np.abs(cast - value.astype(np.float64)).max(initial=0.0) <= rounding:
             return np.asarray(layout)
     return None
-
-
-def restorations(region: Region) -> Iterator[Edit]:
-    """Yield what gives dequantised parameters the reference's values."""
-    expected = list(expected_weights(region))
-    for operand in _operands(region):
-        found = (_layout_of(operand, want) for want in expected if operand.step)
-        layout = next((layout for layout in found if layout is not None), None)
-        if layout is not None:
-            value = np.ascontiguousarray(layout).astype(operand.value.dtype)
-            action = f"keep {operand.name} in float32"
-            yield set_weight(operand.node.output[0], operand.position, value, action)
 
 
 def _hypothesis(operand: Operand, want: Expected, layout: Array) -> Hypothesis:

@@ -1,0 +1,109 @@
+"""The reference's parameters in place of those that were quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from divergence.diagnose.causes.weight import Operand, layout_of, operands
+from divergence.diagnose.integers import (
+    OPERATORS,
+    Integers,
+    dequantised,
+    half_step,
+    operand,
+    weight_axis,
+)
+from divergence.diagnose.suspect import Region
+from divergence.diagnose.weights import expected_weights
+from divergence.records import Array
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def reference_weights(region: Region) -> dict[str, Array]:
+    """Return what the segment's quantised constants would be had they not been rounded, by name.
+
+    A constant that is none of the reference's, by more than its rounding, is left out.
+    """
+    expected = list(expected_weights(region))
+    found: dict[str, Array] = {}
+    for place, unit in _quantised(region):
+        layouts = (layout_of(place, want) for want in expected)
+        layout = next((layout for layout in layouts if layout is not None), None)
+        if layout is not None:
+            value = np.ascontiguousarray(layout).astype(place.value.dtype)
+            found.setdefault(place.name, value if unit is None else value / unit)
+    return found
+
+
+def _quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:
+    """Yield each parameter as it was restored, with the unit that the graph counts it in."""
+    for restored in operands(region):
+        if restored.step:
+            yield restored, None
+    for node in region.nodes:
+        how = OPERATORS.get(node.op_type)
+        for numbers in how.operands if how else ():
+            yield from _integers(region, node, numbers)
+        if how and how.bias >= 0:
+            yield from _bias(region, node, how)
+    yield from _tables(region)
+
+
+def _integers(
+    region: Region, node: NodeProto, numbers: tuple[int, int, int]
+) -> Iterator[tuple[Operand, Array | None]]:
+    name, scale, zero = (operand(node, number) for number in numbers)
+    value = region.constant(name)
+    if value is None or value.dtype.kind not in "iu":
+        return
+    axis = weight_axis(node, value.ndim)
+    real = dequantised(value, region.constant(scale), region.constant(zero), axis)
+    if scale:
+        step = region.constant(scale)
+        if step is not None:
+            yield Operand(node, numbers[0], name, real, half_step(step)), None
+        return
+    for unit in _units(region, real, axis):  # the node that applies it stands further down
+        yield Operand(node, numbers[0], name, real * unit, half_step(unit)), unit
+
+
+def _tables(region: Region) -> Iterator[tuple[Operand, None]]:
+    """Yield each embedding that is looked up among integers."""
+    rows = {node.output[0]: node.input[0] for node in region.node("Gather")}
+    for node in region.nodes:
+        how = OPERATORS.get(node.op_type)
+        for numbers in how.operands if how else ((0, 1, 2),):
+            name = rows.get(operand(node, numbers[0]), "")
+            value = region.constant(name)
+            scale, zero = (region.constant(operand(node, number)) for number in numbers[1:])
+            if value is not None and scale is not None and value.dtype.kind in "iu":
+                real = dequantised(value, scale, zero, value.ndim - 1)
+                yield Operand(node, numbers[0], name, real, half_step(scale)), None
+
+
+def _units(region: Region, value: Array, axis: int) -> Iterator[Array]:
+    """Yield the scales that the segment may apply behind a product of integers."""
+    for node in region.node("Mul"):
+        for name in node.input:
+            unit = region.constant(name)
+            if unit is None or unit.dtype.kind != "f":
+                continue
+            if unit.size == 1:
+                yield unit.reshape(())
+            elif unit.size == value.shape[axis]:
+                yield unit.reshape([-1 if k == axis else 1 for k in range(value.ndim)])
+
+
+def _bias(region: Region, node: NodeProto, how: Integers) -> Iterator[tuple[Operand, Array | None]]:
+    name = operand(node, how.bias)
+    value = region.constant(name)
+    scales = [region.constant(operand(node, number)) for _, number, _ in how.operands]
+    if value is None or any(scale is None for scale in scales):
+        return
+    unit = np.prod(np.broadcast_arrays(*(s.reshape(-1) for s in scales if s is not None)), axis=0)
+    yield Operand(node, how.bias, name, (value * unit).astype(np.float32), half_step(unit)), None

@@ -1,0 +1,135 @@
+"""Files in 8-bit integers: their own rounding is no fault, what is wrong besides is."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from onnxruntime import quantization
+from torch import nn
+from torch.nn import functional
+
+import divergence
+from sample_models.calibrate import calibrate
+from tests.zoo.special import export
+
+FORMS = ("QDQ", "QOperator", "dynamic")
+
+
+class Gated(nn.Module):
+    """Convolutions with a gate, a residual, an embedding's sum and a linear head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.norm = nn.BatchNorm2d(12)
+        self.squeeze, self.excite = nn.Conv2d(12, 6, 1), nn.Conv2d(6, 12, 1)
+        self.last = nn.Conv2d(12, 12, 3, padding=1)
+        self.head = nn.Linear(12 * 16, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.norm(self.stem(x)))
+        gate = functional.relu(self.squeeze(x.mean((2, 3), keepdim=True)))
+        x = x + self.last(x * torch.sigmoid(self.excite(gate)))
+        return self.head(functional.relu(functional.avg_pool2d(x, 4)).flatten(1))
+
+
+@cache
+def network():
+    torch.manual_seed(0)
+    given = torch.randn(2, 3, 16, 16)
+    model = calibrate(Gated(), given)
+    return model, given, export(model, (given,), opset_version=17)
+
+
+def copied():
+    model = onnx.ModelProto()
+    model.CopyFrom(network()[2])
+    return model
+
+
+def quantised(file, form, folder):
+    source, target = folder / "float.onnx", folder / "int8.onnx"
+    onnx.save(file, source)
+    if form == "dynamic":
+        quantization.quantize_dynamic(source, target)
+        return onnx.load(target)
+    name, given = file.graph.input[0].name, network()[1].numpy()
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            self.values = iter([{name: given}])
+
+        def get_next(self):
+            return next(self.values, None)
+
+    quantization.quantize_static(
+        str(source),
+        str(target),
+        Reader(),
+        quant_format=quantization.QuantFormat[form],
+        per_channel=form == "QDQ",
+        activation_type=quantization.QuantType.QUInt8,
+    )
+    return onnx.load(target)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    monkeypatch.setattr("logging.warning", lambda *_, **__: None)  # the quantiser advises
+    monkeypatch.setattr("logging.Logger.warning", lambda *_, **__: None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_files_own_rounding_is_named_and_no_fault(form, tmp_path):
+    model, given, file = network()
+    report = divergence.trace(model, quantised(file, form, tmp_path), given)
+    assert report.verdict.status == "rounding"
+    (finding,) = report.findings
+    assert (finding.cause, finding.culprit) == ("precision.reduced", None)
+    # With nothing rounded the file is the reference, to the units in the last place.
+    assert finding.proof.error_after < 1e-5 < finding.proof.error_before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_wrong_weight_is_found_behind_the_rounding(form, tmp_path):
+    model, given, _ = network()
+    file = copied()
+    (weight,) = (t for t in file.graph.initializer if t.name == "head.weight")
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * 3, weight.name))
+    report = divergence.trace(model, quantised(file, form, tmp_path), given)
+    assert report.verdict.status == "divergent"
+    assert report.culprits[0].reference == "head"
+    if form == "QDQ":  # integers that an operator reads are not compared with parameters
+        assert report.findings[0].cause == "weights.one"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_missing_addition_is_found_behind_the_rounding(form, tmp_path):
+    model, given, _ = network()
+    file = copied()
+    (add,) = (n for n in file.graph.node if n.op_type == "Add")
+    add.op_type = "Sub"
+    report = divergence.trace(model, quantised(file, form, tmp_path), given)
+    assert report.verdict.status == "divergent"
+    assert report.culprits
+
+
+def test_a_range_that_cuts_values_off_is_told_apart(tmp_path):
+    model, given, file = network()
+    narrow = quantised(file, "QDQ", tmp_path)
+    node = next(
+        n for n in narrow.graph.node if n.op_type == "QuantizeLinear" and "input" not in n.name
+    )
+    scale = next(t for t in narrow.graph.initializer if t.name == node.input[1])
+    scale.CopyFrom(
+        numpy_helper.from_array(numpy_helper.to_array(scale) / np.float32(6), scale.name)
+    )
+    report = divergence.trace(model, narrow, given)
+    assert report.verdict.status == "divergent"
+    assert report.findings[0].cause == "precision.overflow"
+    assert report.findings[0].parameters["reached"] > report.findings[0].parameters["maximum"]
