@@ -31,7 +31,8 @@ class Draft:
     """A site while the program runs, when what becomes of it is not known yet.
 
     keeps_values: an op that gives its one operand's values in another layout at most.
-    merged: the module site that stands for this op. readers: how many sites read it.
+    merged: the module site that stands for this op; turned: which holds its values in another
+    layout, or others that were made from them. readers: how many sites read it.
     auxiliary: a further result of an op, listed only where something reads it.
     """
 
@@ -47,6 +48,7 @@ class Draft:
     attributes: dict[str, Any] = field(default_factory=dict)
     alias: Draft | None = None
     merged: Draft | None = None
+    turned: bool = False
     constant: bool = False
     keeps_values: bool = False
     auxiliary: bool = False
@@ -127,7 +129,7 @@ class Survey:
             draft.keeps_values = layout
             known = layout and not written and self._flow.knows(tensor)
             back = self._flow.maker(tensor) if known else None
-            if isinstance(back, Draft):
+            if isinstance(back, Draft) and not back.turned:
                 draft.alias = back  # a view of a view that is the first value again
                 back.readers += 1
             else:
@@ -181,8 +183,8 @@ class Survey:
                 break
             chain.append(draft)
             draft = draft.inputs[0] if draft.keeps_values and len(draft.inputs) == 1 else None
-        for draft in chain:
-            draft.merged = site
+        for number, draft in enumerate(chain):
+            draft.merged, draft.turned = site, number > 0
         if chain:
             work = chain[-1]
             site.attributes = work.attributes | {"aten": work.op} | site.attributes
@@ -227,7 +229,7 @@ def _hide_layout(work: Draft, site: Draft) -> None:
     for source in work.inputs:
         inside = source.frame is site.frame and source.keeps_values and not source.merged
         if inside and source.readers == 1:
-            source.merged = site
+            source.merged, source.turned = site, True
             _hide_layout(source, site)
 
 

@@ -70,7 +70,30 @@ class Block(nn.Module):
         return x + self.attn(self.norm(x)) * self.scale
 
 
+class ChannelNorm(nn.LayerNorm):
+    """A norm over channels that turns its input and turns its result back, without children."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 1)).permute(0, 2, 1)
+
+
+class Turning(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = ChannelNorm(8)
+
+    def forward(self, x):
+        return self.norm(x).permute(0, 2, 1)
+
+
 class TestNames:
+    def test_a_view_that_undoes_a_modules_last_view_is_not_the_modules_value(self):
+        _, _, _, sites = survey(Turning().eval(), array(1, 8, 5))
+        assert sites["norm"].shape == (1, 8, 5)
+        assert sites["<root>::permute#0"].alias_of is None
+        assert sites["<root>::permute#0"].inputs == ("norm",)
+        assert sites["<root>"].alias_of == "<root>::permute#0"
+
     def test_modules_ops_and_the_root_are_named_as_the_interface_says(self):
         model = nn.Sequential(nn.Linear(4, 8), nn.ModuleDict({"inner": Block()})["inner"]).eval()
         _, _, program, sites = survey(model, array(2, 3, 4))
