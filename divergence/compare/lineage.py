@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import log2, prod, sqrt
 
 from divergence.compare.dtypes import DType, dtype_named, epsilon, is_float
 from divergence.records import Match, Program, Site
@@ -39,6 +39,7 @@ _ATEN_REDUCTIONS = frozenset(
         "adaptive_avg_pool3d",
     }
 )
+_FOURIER = frozenset({"fft_r2c", "fft_c2c", "fft_c2r"})
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
 _ONNX_REDUCTIONS = frozenset(
     {
@@ -121,6 +122,8 @@ def summation_growth(site: Site, shapes: Mapping[str, tuple[int, ...] | None]) -
     240 to 310 (by the rule 90), over 200,704 terms 14 (28); ReduceMean of 5,184 terms of a
     photograph's features 23 (18), of 262,144 random terms 8 to 28 (128). PyTorch: 1 at most.
 
+    Fourier transforms are sums as well: see `_transform_growth`.
+
     >>> pool = Site("pool", "op", "mean", "", 1, shape=(1, 8, 1, 1), inputs=("x",))
     >>> summation_growth(pool, {"x": (1, 8, 72, 72)})
     18.0
@@ -129,9 +132,24 @@ def summation_growth(site: Site, shapes: Mapping[str, tuple[int, ...] | None]) -
     if site.shape is None or operand is None:
         return 1.0
     op = _operator(site)
+    if op in _FOURIER:
+        return _transform_growth(site, operand)
     if op in _ATEN_REDUCTIONS | _ONNX_REDUCTIONS:
         return max(1.0, sqrt(prod(operand) / max(1, prod(site.shape))) / 4)
     return max(1.0, sqrt(_normalised(site, op, operand)) / 16)
+
+
+def _transform_growth(site: Site, operand: tuple[int, ...]) -> float:
+    """Return how many roundings a Fourier transform may be off along all its axes.
+
+    ONNX Runtime transforms lengths that are no power of two by Bluestein's algorithm in float32,
+    whose chirp is as exact as the square of the position allows. Measured with onnxruntime 1.32
+    on random numbers, in units of the greatest value, greatest and root mean square error:
+    length 12 24 and 19, 100 141 and 85, 400 713 and 339, 5000 8066 and 4387; powers of two 2.4
+    and 1.3 (8) to 6.2 and 4.8 (4096). PyTorch: 1.3 at most.
+    """
+    lengths = [operand[axis] for axis in site.attributes.get("dim", ()) if operand[axis] > 1]
+    return max(1.0, sum(n if n & (n - 1) else log2(n) / 2 for n in lengths))
 
 
 def _operator(site: Site) -> str:

@@ -218,12 +218,19 @@ def test_a_module_answers_for_what_is_inside_and_not_compared():
         ("LayerNorm", (1, 8, 64, 64), {"aten": "layer_norm", "normalized_shape": (64, 64)}, 4),
         ("LayerNormalization", (1, 8, 64, 64), {"axis": -2}, 4),
         ("conv2d", (1, 8, 64, 64), {}, 1),
+        ("fft_r2c", (1, 8, 64, 33), {"dim": (-1,)}, 3),
+        ("fft_c2c", (1, 8, 64, 64), {"dim": (2, 3)}, 6),
         ("mean", None, {}, 1),
     ],
 )
 def test_how_much_sums_may_be_off(op, shape, attributes, growth):
     operand = {"x": (1, 8, 64, 64)}
     assert summation_growth(site("s", 1, shape, ("x",), op, **attributes), operand) == growth
+
+
+def test_a_transform_of_a_length_that_is_no_power_of_two_may_be_off_that_many_roundings():
+    own = site("s", 1, (1, 201), ("x",), "fft_r2c", dim=(1,))
+    assert summation_growth(own, {"x": (1, 400)}) == 400
 
 
 def test_a_small_sigmoid_rounds_at_the_size_of_a_half():
