@@ -46,7 +46,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     from divergence.matching import match
     from divergence.matching.pairs_file import read_pairs
     from divergence.matching.visible import visible
-    from divergence.postprocess.exit import Scene, look_at_outputs
+    from divergence.postprocess.exit import Scene, look_at_outputs, prove_inputs
     from divergence.postprocess.processings import read_processings
     from divergence.result import Steps, build
 
@@ -70,6 +70,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     with clock.stage("outputs"):
         scene = Scene(case, reference, candidate, listed, observed, diagnosis, asked)
         outcome = look_at_outputs(scene, behind)
+        entrance = prove_inputs(scene, entrance)
     steps = Steps(case, entrance, reference, candidate, listed, observed, diagnosis, outcome)
     if asked.fix and diagnosis.edits:
         write_fixed(case.model.given, diagnosis.edits, asked.fix)

@@ -61,6 +61,7 @@ def _explain(ours: Value, theirs: Value) -> Explanation:
         np.asarray(theirs.value),
         ours.image if ours.image is not None else theirs.image,
         known if isinstance(known, Spec) else None,
+        ours.name,
     )
 
 

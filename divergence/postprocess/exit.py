@@ -9,11 +9,13 @@ import numpy as np
 
 from divergence.compare.observe import Observed, compare
 from divergence.diagnose.diagnosis import Diagnosis
+from divergence.diagnose.entrance import Entrance
 from divergence.load.case import Case
 from divergence.options import Options
 from divergence.postprocess.apply import postprocess
 from divergence.postprocess.deployed import deployed
 from divergence.postprocess.explain import Explanation, explain
+from divergence.postprocess.fed import proved
 from divergence.postprocess.linking import link_outputs
 from divergence.postprocess.processings import Processings
 from divergence.postprocess.residual import SAME, residual
@@ -75,6 +77,14 @@ def look_at_outputs(scene: Scene, behind: Processings) -> Exit:
         detections=deployed(scene.case, behind, ours, theirs, _names(scene)),
         sentence=separate.sentence,
     )
+
+
+def prove_inputs(scene: Scene, entrance: Entrance) -> Entrance:
+    """Return what differs before the model, with what it does to the outputs where that is told."""
+    if scene.observed.interrupted or scene.pairing.unlike or not scene.observed.reference_outputs:
+        return entrance
+    ours, theirs = _outputs(scene)
+    return proved(entrance, scene.case, _links(scene), ours, theirs)
 
 
 def _exit(explained: list[Explanation]) -> Exit:

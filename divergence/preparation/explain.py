@@ -34,7 +34,7 @@ class Explanation:
     same: the inputs are equal, up to the rounding of their libraries.
     explained: the findings reproduce the candidate.
     residual: greatest distance of the candidate from what the findings make, in its own units;
-    NaN where nothing was found.
+    NaN where they make nothing: none was found, or rows are told apart.
     spec, reference_spec: the preparations of both, where an image was given and recognised.
     tried: what was looked for and is not the case.
     """
@@ -54,7 +54,8 @@ class Explanation:
             return "The inputs agree."
         if self.explained:
             causes = " and ".join(dict.fromkeys(found.cause for found in self.findings))
-            return f"The inputs differ by {causes}; what is left is {self.residual:.3g}."
+            left = "" if np.isnan(self.residual) else f"; what is left is {self.residual:.3g}"
+            return f"The inputs differ by {causes}{left}."
         looked = "; tried: " + ", ".join(ruled.cause for ruled in self.tried) if self.tried else ""
         found = "only in part" if self.findings else "not"
         return f"The inputs differ and the difference is {found} explained{looked}."
@@ -90,17 +91,19 @@ def explain(
     candidate: Tensor | Mapping[str, Tensor],
     image: Path | str | Image.Image | None = None,
     reference_spec: Spec | None = None,
+    name: str = "",
 ) -> Explanation:
     """Return the whole explanation; see `explain_inputs`.
 
-    reference_spec: the reference's preparation where it is known: its words are kept.
+    reference_spec: the reference's preparation where it is known: its words are kept. name: what
+    the reference calls this input.
     """
     ours, theirs = read_tensors(reference), read_tensors(candidate)
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         return _explain_several(ours, theirs, image, reference_spec)
     if isinstance(ours, Mapping) or isinstance(theirs, Mapping):
         raise InputError("One side has named inputs and the other a single array; give both alike.")
-    return _explain_one(ours, theirs, image, reference_spec)
+    return _explain_one(ours, theirs, image, reference_spec, name)
 
 
 def read_tensors(source: Any) -> Array | dict[str, Array]:
@@ -161,7 +164,8 @@ def _explain_one(
         )
     rows = explain_rows(reference, candidate, name)
     findings = (rows,) if rows is not None else ()
-    return Explanation(findings, same=not findings, explained=True, residual=0.0)
+    left = float("nan") if findings else 0.0
+    return Explanation(findings, same=not findings, explained=True, residual=left)
 
 
 def _are_pictures(reference: Array, candidate: Array) -> bool:
@@ -215,11 +219,12 @@ def _explain_several(
     ]
     findings += [found for one in each for found in one.findings]
     changed = [one for one in each if not one.same]
+    nothing = float("nan") if findings else 0.0
     return Explanation(
         tuple(sorted(findings, key=lambda found: -found.confidence)),
         same=not findings and not changed,
         explained=all(one.explained for one in each),
-        residual=max((one.residual for one in changed), default=0.0),
+        residual=max((r for one in changed if not np.isnan(r := one.residual)), default=nothing),
         spec=next((one.spec for one in changed if one.spec is not None), None),
         tried=tuple(dict.fromkeys(ruled for one in changed for ruled in one.tried)),
     )

@@ -41,8 +41,9 @@ def finding(
     remedy: str,
     confidence: float = 0.95,
 ) -> Finding:
-    """Return a finding of inputs.other."""
-    return Finding(CAUSE, None, confidence, explanation, evidence, remedy, parameters)
+    """Return a finding of inputs.other; an input without a name is not among its parameters."""
+    told = {key: value for key, value in parameters.items() if (key, value) != ("input", "")}
+    return Finding(CAUSE, None, confidence, explanation, evidence, remedy, told)
 
 
 def _not_finite(reference: Array, candidate: Array, name: str) -> Finding | None:

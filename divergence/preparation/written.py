@@ -61,7 +61,8 @@ def parse_steps(
     if isinstance(document, Mapping):
         document = [{word: value} for word, value in document.items()]
     if not isinstance(document, Sequence) or isinstance(document, str) or not document:
-        raise SpecError(f"{what}, got {type(document).__name__} {document!r}.")
+        got = f"{type(document).__name__} {document!r}" if document else "nothing"
+        raise SpecError(f"{what}, got {got}.")
     return tuple(_step(item, place, kinds, alone) for place, item in enumerate(document))
 
 

@@ -2,7 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -196,6 +200,36 @@ def test_a_killed_worker_loses_nothing(executor, right, folder, tmp_path, monkey
     assert not (tmp_path / "marker").exists()
     assert found.summary.compared == 7
     assert found.summary.unread == ()
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_asked(right, folder, tmp_path):
+    asks = f"trace_many({MODEL!r}, {right!r}, {str(folder)!r}, jobs=2)"
+    (tmp_path / "asks.py").write_text(
+        f"if __name__ == '__main__':\n    from divergence import trace_many\n    {asks}\n"
+    )
+    process = subprocess.Popen([sys.executable, str(tmp_path / "asks.py")])
+    workers = wait_for(lambda: spawned_by(process.pid), "no worker has begun")
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), "one goes on")
+
+
+def spawned_by(parent):
+    """Return the processes that a pool has begun there."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, check=False
+    )
+    return found.stdout.decode().split()
+
+
+def wait_for(what, otherwise, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(otherwise)
 
 
 @pytest.mark.slow

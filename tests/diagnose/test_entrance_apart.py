@@ -42,6 +42,9 @@ def test_a_file_that_takes_the_references_rows_is_judged_with_them(pair):
     given = {"candidate_inputs": {"text": text[:, :3]}}
     report = divergence.trace(model, path / "free.onnx", (image, text), **given)
     assert report.findings[0].cause == "inputs.other"
+    assert report.findings[0].parameters["input"] == "text"
+    assert report.findings[0].proof.error_before > 1e-3
+    assert report.findings[0].proof.error_after < 1e-5
     assert not report.culprits
     assert "Fed the same input the model is right." in report.verdict.sentence
 
@@ -52,6 +55,7 @@ def test_a_file_that_does_not_take_them_is_not_blamed_for_it(pair):
     report = divergence.trace(model, path / "fixed.onnx", (image, text), **given)
     assert report.verdict.status == "divergent"
     assert [finding.cause for finding in report.findings] == ["inputs.other"]
+    assert report.findings[0].proof is None  # the file cannot be run with the reference's rows
     assert not report.culprits
     assert "The file cannot take the reference's text" in report.verdict.sentence
     assert "every segment that does not read it is within the floor" in report.verdict.sentence

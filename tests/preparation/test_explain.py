@@ -261,3 +261,23 @@ def test_what_cannot_be_read(tmp_path):
 )
 def test_agreement(first, second, same):
     assert agree(first, second) is same
+
+
+def test_a_picture_that_is_normalised_twice_is_called_so():
+    mean, std = (
+        np.reshape(v, (1, 3, 1, 1)) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
+    picture = np.random.default_rng(0).integers(0, 256, (1, 3, 40, 40)) / 255
+    once = ((picture - mean) / std).astype(np.float32)
+    twice = ((once - mean) / std).astype(np.float32)
+    (found,) = explain_inputs(once, twice)
+    assert found.cause == "preprocess.mean_std"
+    assert found.explanation.endswith("the candidate is normalised twice.")
+    assert found.parameters["twice"]
+    (back,) = explain_inputs(picture.astype(np.float32), once)
+    assert "twice" not in back.parameters
+
+
+def test_rows_of_other_shapes_leave_nothing_to_measure():
+    found = explain(np.ones((4, 3)), np.zeros((2, 5)))
+    assert found.sentence == "The inputs differ by inputs.other."

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torchvision import transforms
+from torchvision import transforms, tv_tensors
 from torchvision.models import ResNet50_Weights
 from torchvision.transforms import v2
+from torchvision.transforms._presets import ObjectDetection, SemanticSegmentation
 
 from divergence.errors import SpecError
 from divergence.preparation import sources
@@ -72,6 +73,23 @@ def test_torchvisions_preset():
                 v2.Normalize([0.5] * 3, [0.5] * 3),
             ]
         ),
+        transforms.Compose(
+            [
+                transforms.PILToTensor(),
+                transforms.Resize(96),
+                transforms.ConvertImageDtype(torch.float32),
+            ]
+        ),
+        v2.Compose(
+            [
+                v2.RGB(),
+                v2.ToImage(),
+                v2.Resize(96, interpolation=v2.InterpolationMode.NEAREST_EXACT),
+                v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
+            ]
+        ),
+        SemanticSegmentation(resize_size=96),
+        ObjectDetection(),
     ],
 )
 def test_torchvisions_transforms(chain):
@@ -119,6 +137,48 @@ def test_a_transform_that_a_spec_cannot_say():
         ),
         (
             {
+                "size": {"shortest_edge": 800, "longest_edge": 1333},
+                "do_normalize": False,
+                "do_pad": True,
+            },
+            "{resize: {shortest: 800, at_most: 1333}}, " + UNIT,
+        ),
+        (
+            {"size": 800, "max_size": 1333, "do_resize": True, "do_normalize": False},
+            "{resize: {shortest: 800, at_most: 1333}}, " + UNIT,
+        ),
+        (
+            {
+                "size": 256,
+                "do_center_crop": True,
+                "crop_size": 224,
+                "do_normalize": False,
+                "feature_extractor_type": "DeiTFeatureExtractor",
+            },
+            "{resize: {to: [256, 256]}}, {crop: {size: 224}}, " + UNIT,
+        ),
+        (
+            {
+                "size": {"shortest_edge": 224},
+                "do_normalize": False,
+                "image_processor_type": "LevitImageProcessor",
+            },
+            "{resize: {shortest: 256}}, " + UNIT,
+        ),
+        (
+            {
+                "size": {"height": 64, "width": 32},
+                "image_mean": [0.5, 0.5, 0.5],
+                "image_std": [0.25, 0.25, 0.25],
+                "image_processor_type": "EfficientNetImageProcessor",
+            },
+            "{resize: {to: [64, 32]}}, "
+            + UNIT
+            + ", {normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}}, "
+            "{normalize: {mean: 0, std: [0.25, 0.25, 0.25]}}",
+        ),
+        (
+            {
                 "size": {"longest_edge": 64},
                 "do_rescale": False,
                 "do_flip_channel_order": True,
@@ -138,11 +198,21 @@ def test_hugging_face(config, wanted):
     )
 
 
+@pytest.mark.parametrize(("size", "wanted"), [((480, 640), (60, 80)), ((300, 451), (53, 80))])
+def test_detrs_sizes(size, wanted):
+    """The shorter side to 64, the longer one 80 at most, as its processor has it."""
+    resize = huggingface.read_config({"size": {"shortest_edge": 64, "longest_edge": 80}}).steps[1]
+    assert resize.size(*size) == wanted
+    assert resize.size(*size[::-1]) == wanted[::-1]
+
+
 def test_hugging_face_says_what_it_cannot_read():
     with pytest.raises(SpecError, match="do_thumbnail cannot be said in a SPEC"):
         huggingface.read_config({"size": 3, "do_thumbnail": True})
-    with pytest.raises(SpecError, match="both shortest_edge and longest_edge"):
-        huggingface.read_config({"size": {"shortest_edge": 3, "longest_edge": 5}})
+    with pytest.raises(SpecError, match="size depends on the picture in a way"):
+        huggingface.read_config({"size": 3, "image_processor_type": "YolosImageProcessor"})
+    with pytest.raises(SpecError, match="size depends on the picture in a way"):
+        huggingface.read_config({"size": {"height": 3, "width": 3}, "keep_aspect_ratio": True})
 
 
 def test_a_preprocessor_config_is_known_by_its_content(tmp_path):

@@ -83,6 +83,8 @@ def test_an_error_in_a_file_names_the_file(tmp_path):
         ("[{resize: {shrtest: 3}}]", "no key 'shrtest'. Did you mean shortest?"),
         ("[{resize: {to: 4, kernel: bicubik}}]", "got 'bicubik'. Did you mean bicubic?"),
         ("[{resize: {to: 4, library: pilow}}]", "Did you mean pillow?"),
+        ("[{resize: {longest: 4, at_most: 9}}]", "stands beside shortest, got it beside longest"),
+        ("[]", "such as `- resize: {longest: 640}`, got nothing"),
         ("[{resize: {to: 4, longest: 3}}]", "needs one of to, shortest, longest, fit, cover, got"),
         ("[{resize: {kernel: bicubic}}]", "got none"),
         ("[{resize: {to: 4, kernel: area}}]", "Did you mean box, its kernel that averages?"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -98,11 +100,20 @@ def _check_sendable(job: Job) -> None:
 def _begin(job: Job) -> None:
     """Load both sides once for all inputs of this process; a failure is told with the first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     global _worker  # noqa: PLW0603 # a process of a pool has no other place for what it keeps
     try:
         _worker = open_worker(job)
     except DivergenceError as error:
         _worker = error
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that asks is killed: nobody else would tell it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _compare(item: Item) -> Row:

@@ -31,6 +31,12 @@ _UNDERSTOOD = {
 }
 # ConvNeXT's processor crops below this size only (`crop_pct`), and stretches from it on.
 _CROPS_BELOW = 384
+# A size that is one number is a square to these, whatever is cropped behind it.
+_SQUARES = ("DeiT", "ViT", "Beit")
+# LeViT's processor resizes to this multiple of its size, and crops.
+_LEVIT_SHARE = 256 / 224
+# Sizes are made multiples of a number, 16 or 32.
+_OF_MULTIPLES = ("Yolos", "GLPN")
 Steps = list[dict[str, Any]]
 
 
@@ -70,6 +76,7 @@ def read_config(config: Mapping[str, Any]) -> Spec:
             f"{FILE_NAME}: {', '.join(switched_on)} cannot be said in a SPEC; give the "
             "preparation as a callable."
         )
+    _refuse_own_sizes(config)
     steps: Steps = [{"decode": {"mode": "RGB", "exif": False}}]
     steps += _resize(config) if config.get("do_resize", "size" in config) else []
     if config.get("do_center_crop"):
@@ -91,29 +98,49 @@ def _range(config: Mapping[str, Any]) -> Steps:
     if config.get("do_normalize", "image_mean" in config):
         mean, std = config.get("image_mean"), config.get("image_std")
         steps.append({"normalize": {"mean": mean, "std": std}})
+        if _is(config, "EfficientNet") and config.get("include_top", True):
+            steps.append({"normalize": {"mean": 0, "std": std}})  # so it is in its processor
     return steps
+
+
+def _is(config: Mapping[str, Any], *names: str) -> bool:
+    """Say whether the configuration is that of one of these processors."""
+    kinds = (config.get("image_processor_type"), config.get("feature_extractor_type"))
+    return any(str(kind).startswith(names) for kind in kinds)
+
+
+def _refuse_own_sizes(config: Mapping[str, Any]) -> None:
+    """Refuse processors whose sizes follow from the picture by a rule of their own."""
+    multiple = config.get("keep_aspect_ratio") or _is(config, *_OF_MULTIPLES)
+    if multiple and config.get("do_resize", True):
+        raise SpecError(
+            f"{FILE_NAME}: this processor's size depends on the picture in a way that cannot be "
+            "said in a SPEC; give the preparation as a callable."
+        )
 
 
 def _resize(config: Mapping[str, Any]) -> Steps:
     size, words = config.get("size"), _kernel(config)
     edges = size if isinstance(size, Mapping) else {"shortest_edge": size}
+    if config.get("max_size") is not None:  # an old form of longest_edge
+        edges = {**edges, "longest_edge": config["max_size"]}
     if "height" in edges and "width" in edges:
         return [{"resize": {"to": [edges["height"], edges["width"]], **words}}]
     if edges.get("longest_edge") is not None:
         if edges.get("shortest_edge") is not None:
-            raise SpecError(
-                f"{FILE_NAME}: a size with both shortest_edge and longest_edge cannot be said in "
-                "a SPEC; give the preparation as a callable."
-            )
+            bounds = {"shortest": edges["shortest_edge"], "at_most": edges["longest_edge"]}
+            return [{"resize": {**bounds, **words}}]
         return [{"resize": {"longest": edges["longest_edge"], **words}}]
     shortest = edges.get("shortest_edge")
     if not isinstance(shortest, int):
         raise SpecError(f"{FILE_NAME}: 'size' is no size that is known here, got {size!r}.")
-    if isinstance(size, int) and not config.get("do_center_crop"):
+    if config.get("crop_pct") is not None:
+        return _resize_by_share(shortest, float(config["crop_pct"]), words)
+    if isinstance(size, int) and (not config.get("do_center_crop") or _is(config, *_SQUARES)):
         return [{"resize": {"to": [size, size], **words}}]  # an old form: a square
-    if config.get("crop_pct") is None:
-        return [{"resize": {"shortest": shortest, **words}}]
-    return _resize_by_share(shortest, float(config["crop_pct"]), words)
+    if _is(config, "Levit"):
+        shortest = int(_LEVIT_SHARE * shortest)
+    return [{"resize": {"shortest": shortest, **words}}]
 
 
 def _resize_by_share(side: int, share: float, words: Mapping[str, Any]) -> Steps:

@@ -5,7 +5,7 @@ Before the picture becomes a tensor, resizing is Pillow's; afterwards it is PyTo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from divergence.errors import SpecError
@@ -36,8 +36,9 @@ def read_transforms(transforms: Any) -> Spec:
     Raises:
         SpecError: one of them cannot be said in a SPEC.
     """
-    if type(transforms).__name__ == "ImageClassification":
-        steps = _preset(transforms)
+    preset = _PRESETS.get(type(transforms).__name__)
+    if preset is not None:
+        steps = preset(transforms)
     else:
         steps = []
         for transform in _flat(transforms):
@@ -75,17 +76,30 @@ def _preset(preset: Any) -> Steps:
     ]
 
 
+def _segmentation(preset: Any) -> Steps:
+    sizes = [_resized(preset.resize_size, preset.interpolation, preset.antialias, [])]
+    normal = {"normalize": {"mean": list(preset.mean), "std": list(preset.std)}}
+    return [*(sizes if preset.resize_size else []), _BYTES_TO_UNIT, normal]
+
+
 def _resize(transform: Any, before: Steps) -> Steps:
     if getattr(transform, "max_size", None) is not None:
         raise SpecError("Resize with max_size cannot be said in a SPEC; give a callable.")
     antialias = getattr(transform, "antialias", True)
-    return [_resized(transform.size, transform.interpolation, antialias, before)]
+    step = _resized(transform.size, transform.interpolation, antialias, before)
+    # The first version resizes tensors of bytes as floats, and rounds.
+    tensor = any("layout" in one for one in before) and not any("scale" in one for one in before)
+    if tensor and type(transform).__module__ == "torchvision.transforms.transforms":
+        return [{"dtype": "float32"}, step, {"dtype": "uint8"}]
+    return [step]
 
 
 def _resized(size: Any, interpolation: Any, antialias: Any, before: Steps) -> dict[str, Any]:
     sides = [size] if isinstance(size, int) else list(size)
     target = {"shortest": sides[0]} if len(sides) == 1 else {"to": sides}
     kernel = str(getattr(interpolation, "value", interpolation))
+    if kernel == "nearest-exact":  # by the centres of pixels, as Pillow takes the nearest
+        return {"resize": {**target, "kernel": "nearest", "library": "pillow"}}
     words: dict[str, Any] = {**target, "kernel": kernel, "library": "pillow"}
     # `layout` marks where the picture became a tensor.
     if any("layout" in step for step in before):
@@ -102,7 +116,10 @@ def _normalize(transform: Any, before: Steps) -> Steps:
 
 def _to_dtype(transform: Any, before: Steps) -> Steps:
     """Scale bytes to [0, 1] where asked for; a tensor that is float already stays."""
-    target = str(getattr(transform, "dtype", "")).removeprefix("torch.")
+    asked = getattr(transform, "dtype", "")
+    if isinstance(asked, Mapping):  # by kind of value; a picture is an image or else a tensor
+        asked = next((kind for kind in asked.values() if kind is not None), "")
+    target = str(asked).removeprefix("torch.")
     floats = any("scale" in step or "normalize" in step for step in before)
     scales = getattr(transform, "scale", True) and target.startswith("float") and not floats
     return [_BYTES_TO_UNIT] if scales else [{"dtype": target}]
@@ -132,8 +149,14 @@ _READERS: dict[str, Callable[[Any, Steps], Steps]] = {
     "ToImage": lambda *_: [_TENSOR],
     "ToPureTensor": lambda *_: [],
     "Identity": lambda *_: [],
+    "RGB": lambda *_: [],
     "ConvertImageDtype": _to_dtype,
     "ToDtype": _to_dtype,
     "Normalize": _normalize,
     "Grayscale": _grey,
+}
+_PRESETS: dict[str, Callable[[Any], Steps]] = {
+    "ImageClassification": _preset,
+    "ObjectDetection": lambda _: [_BYTES_TO_UNIT],
+    "SemanticSegmentation": _segmentation,
 }

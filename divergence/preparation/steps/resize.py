@@ -22,7 +22,8 @@ class Resize:
 
     to: exactly (height, width), whatever that does to the proportions.
     shortest: the shorter side gets this length, the longer one keeps the proportions, cut to a
-    whole pixel as torchvision does.
+    whole pixel as torchvision does. With at_most: where the longer one would be longer than that,
+    it gets that length, and the shorter one is rounded, as DETR does.
     longest: the longer side gets this length, the other is rounded, as ultralytics does.
     fit: the largest size of the same proportions within (height, width), rounded.
     cover: the smallest size of the same proportions that covers (height, width), rounded.
@@ -39,6 +40,7 @@ class Resize:
     longest: int | None = None
     fit: tuple[int, int] | None = None
     cover: tuple[int, int] | None = None
+    at_most: int | None = None
     kernel: str = "bilinear"
     antialias: bool = True
     library: str = "pillow"
@@ -46,12 +48,15 @@ class Resize:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Read one target, and `kernel, antialias, library, align_corners`."""
-        keys = (*_TARGETS, "kernel", "antialias", "library", "align_corners")
+        """Read one target, and `at_most, kernel, antialias, library, align_corners`."""
+        keys = (*_TARGETS, "at_most", "kernel", "antialias", "library", "align_corners")
         fields = Fields(cls.word, value, keys)
         target = fields.exactly_one(*_TARGETS)
         one_side = target in ("shortest", "longest")
         goal: Any = fields.side(target) if one_side else fields.size(target)
+        bounded = fields.raw("at_most") is not None
+        if bounded and target != "shortest":
+            raise SpecError(f"'resize.at_most' stands beside shortest, got it beside {target}.")
         kernel = fields.choice("kernel", KERNELS, "bilinear")
         library = _library(fields)
         aligned = fields.flag("align_corners", False)
@@ -62,6 +67,7 @@ class Resize:
             )
         return cls(
             **{target: goal},
+            at_most=fields.side("at_most") if bounded else None,
             kernel=kernel,
             antialias=_antialias(fields, library, kernel),
             library=library,
@@ -73,6 +79,7 @@ class Resize:
         target = next(key for key in _TARGETS if getattr(self, key) is not None)
         value = getattr(self, target)
         words: dict[str, Any] = {target: list(value) if isinstance(value, tuple) else value}
+        words |= {} if self.at_most is None else {"at_most": self.at_most}
         words |= {"kernel": self.kernel, "antialias": self.antialias, "library": self.library}
         if self.align_corners:
             words["align_corners"] = True
@@ -101,9 +108,8 @@ class Resize:
         if self.to is not None:
             return self.to
         if self.shortest is not None:
-            short, long = sorted((height, width))
-            other = int(self.shortest * long / short)
-            size = (self.shortest, other) if height <= width else (other, self.shortest)
+            short, long = _sides(self.shortest, self.at_most, *sorted((height, width)))
+            size = (short, long) if height <= width else (long, short)
         else:
             box = self.fit or self.cover or (self.longest or 1, self.longest or 1)
             choose = max if self.cover else min
@@ -115,6 +121,14 @@ class Resize:
                 f"{MAX_SIDE} pixels on a side."
             )
         return size
+
+
+def _sides(shortest: int, at_most: int | None, short: int, long: int) -> tuple[int, int]:
+    """Return the new lengths of the shorter and the longer side."""
+    other = int(shortest * long / short)
+    if at_most is None or shortest * long / short <= at_most:
+        return shortest, other
+    return max(1, round(at_most * short / long)), at_most
 
 
 def _library(fields: Fields) -> str:
