@@ -11,6 +11,7 @@ from divergence.postprocess.columns import alike
 from divergence.postprocess.functions import functions
 from divergence.postprocess.relation import Change, Relation, same
 from divergence.postprocess.slices import channel_axes
+from divergence.postprocess.tables import as_tables
 from divergence.records import Array, Evidence
 
 CAUSE = "postprocess.activation"
@@ -142,6 +143,8 @@ def _clamped(side: str, other: str, free: Array, cut: Array) -> Iterator[Relatio
     """One side is cut off at a least or greatest value, where the other goes on."""
     if free.shape != cut.shape or not free.size or not np.isfinite(cut.astype(np.float64)).all():
         return
+    if as_tables(free, cut) is not None:
+        return  # boxes that are clipped are a matter of `clipping`
     low, high = bound(-free, -cut), bound(free, cut)
     least = None if low is None else -low
     if least is None and high is None:

@@ -58,7 +58,8 @@ def reasons(
         choice
     )
     why = (*([found] if choice.differs else []), *_scores(union, rules, survivors))
-    return why, _proof(union, rules, survivors) if why else None
+    proof = _proof(union, rules, survivors)
+    return why, proof if why and proof.error_after < proof.error_before else None
 
 
 def _proof(union: Table, rules: tuple[Rule, Rule], survivors: list[Array]) -> Proof:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+import numpy as np
+
 from divergence.errors import InputError
 from divergence.postprocess.apply import postprocess
+from divergence.postprocess.detections import matches
 from divergence.postprocess.explain import Explanation, explain
 from divergence.postprocess.processings import Processings
 from divergence.postprocess.residual import SAME, residual
@@ -83,7 +86,21 @@ def separated(
     found = _explained(right, made)
     if found.same:
         return Separate()
-    return _told_apart(behind, _where_it_begins(first, second) or found)
+    told = _where_it_begins(first, second) or found
+    return _told_apart(behind, told, _apart(right, made, found))
+
+
+def _apart(right: Outputs, made: Outputs, found: Explanation) -> Proof:
+    """Return what giving the candidate the reference's post-processing undoes.
+
+    Where there are other boxes no distance says anything: those of one side alone are counted.
+    """
+    action = "give the candidate the reference's post-processing"
+    if np.isfinite(found.distance) or not (right.are_detections and made.are_detections):
+        return Proof(action, found.distance, 0.0)
+    ours, theirs = as_table(right.values), as_table(made.values)
+    alone = len(ours) + len(theirs) - 2 * len(matches(ours, theirs))
+    return Proof(f"{action}; boxes of one side alone are counted", float(alone), 0.0)
 
 
 def _where_it_begins(first: Mapping[str, Array], second: Mapping[str, Array]) -> Explanation | None:
@@ -114,14 +131,12 @@ def _only(outputs: Outputs) -> Array:
     return next(iter(outputs.values.values()))
 
 
-def _told_apart(behind: Processings, found: Explanation) -> Separate:
+def _told_apart(behind: Processings, found: Explanation, proof: Proof) -> Separate:
     """Join what the results show with what the documents say."""
     changes = list(_changes(behind))
     findings = [_with_words(finding, changes) for finding in found.findings]
     told = {finding.cause for finding in findings}
-    findings += [
-        _declared(change, found.distance) for change in changes if change.step.cause not in told
-    ]
+    findings += [_declared(change, proof) for change in changes if change.step.cause not in told]
     return Separate(True, tuple(findings))
 
 
@@ -148,7 +163,7 @@ def _with_words(finding: Finding, changes: list[_Change]) -> Finding:
     return replace(finding, explanation=text, evidence=(*said, *finding.evidence))
 
 
-def _declared(change: _Change, distance: float) -> Finding:
+def _declared(change: _Change, proof: Proof) -> Finding:
     evidence = tuple(change.evidence())
     keys = ", ".join(
         f"{e.name} {_told(e.reference)} against {_told(e.candidate)}" for e in evidence
@@ -161,7 +176,7 @@ def _declared(change: _Change, distance: float) -> Finding:
         evidence=evidence,
         remedy="Give both sides the same post-processing.",
         parameters={"step": change.step.word},
-        proof=Proof("give the candidate the reference's post-processing", distance, 0.0),
+        proof=proof,
     )
 
 
