@@ -11,7 +11,7 @@ from divergence.matching.linear import ALIKE, likeness
 from divergence.records import Evidence
 
 _ENOUGH_WEIGHTS = 0.5  # share of weights found on the other side that makes it the same network
-_ENOUGH_LAYERS = 0.8  # the same without any weight found: another checkpoint of it
+_ENOUGH_LAYERS = 0.9  # the same without any weight found: another checkpoint of it
 _ENOUGH_STEPS = 0.5  # share of steps, for a network without weights
 
 

@@ -22,6 +22,7 @@ _TRANSPOSING: Final = frozenset({"transpose", "t", "swapaxes", "numpy_t"})
 _STRIDED: Final = frozenset({"movedim", "as_strided"})
 _UNKNOWN: Final = frozenset({"channel_shuffle", "reorderinput", "reorderoutput"})
 _PICKING: Final = frozenset({"gather", "index_select", "index"})  # any order, any element twice
+_PARTS: Final = frozenset({"select", "unbind", "slice", "split", "split_with_sizes"})
 _SHUFFLES: Final = frozenset({"pixel_shuffle", "pixel_unshuffle", "depthtospace", "spacetodepth"})
 
 
@@ -153,6 +154,8 @@ def _chosen(site: Site, shape: Shape, weights: Mapping[str, Weight]) -> dict[int
     if site.kind == "node":
         constants = [weights[w].load().reshape(-1).astype(np.int64) for w in site.weights]
         return _chosen_onnx(name, site, shape, constants)
+    if name not in _PARTS:  # a reduction's `dim` may be several
+        return None
     axis = int(given.get("dim") or 0) % len(shape)
     part = int(site.name[site.name.rindex("[") + 1 : -1]) if site.name.endswith("]") else 0
     if name == "select":

@@ -64,6 +64,8 @@ class _Spread:
         self, site: Site, is_first: bool, seen: Sequence[str]
     ) -> tuple[str, Alignment | None, float] | None:
         """Return the site of the other side, the alignment, and how sure the layout is."""
+        kind = _is_integer(site)  # a table of integers and the values that it stands for
+        seen = [n for n in seen if _is_integer(self.right.sites[n]) == kind] or seen
         if site.name in self.left.program.outputs:  # of a value and its cast, the output itself
             seen = sorted(seen, key=lambda name: name not in self.right.program.outputs)
         same = [name for name in seen if self.right.sites[name].shape == site.shape]
@@ -96,6 +98,10 @@ class _Spread:
         """Whether the pair can only be reported as not comparable, or its shapes are unknown."""
         other = self.right.sites[seen[0]].shape
         return site.shape is None or other is None or len(site.shape) == len(other)
+
+
+def _is_integer(site: Site) -> bool:
+    return site.dtype is not None and "int" in site.dtype
 
 
 def _readers(board: Board) -> dict[str, str]:

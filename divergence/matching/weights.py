@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -30,18 +30,36 @@ _LONGEST = 4096  # elements of a vector that are looked at
 
 def hints(sides: Sides) -> Iterator[Hint]:
     """Yield hints for operators that use the same weight, changed or not."""
-    ours, theirs = _by_size(sides.chains.reference), _by_size(sides.chains.candidate)
+    ours = _by_size(sides.chains.reference, sides.reference)
+    theirs = _by_size(sides.chains.candidate, sides.candidate)
     for size, left in ours.items():
         if size in theirs:
             yield from _alike(left, theirs[size])
     yield from _vectors(sides)
 
 
-def _by_size(chains: Sequence[Chain]) -> dict[tuple[int, int], list[Chain]]:
+def _by_size(chains: Sequence[Chain], graph: Graph) -> dict[tuple[int, int], list[Chain]]:
+    """Return the chains of each size, the nearest to the inputs first.
+
+    Which of two calls comes first in a file is up to who wrote it, unless one reads the other.
+    """
+    depths = _depths(graph, {chain.head for chain in chains})
     groups: dict[tuple[int, int], list[Chain]] = defaultdict(list)
-    for chain in chains:
+    for chain in sorted(chains, key=lambda chain: (depths[chain.head], chain.head)):
         groups[chain.size].append(chain)
     return groups
+
+
+def _depths(graph: Graph, heads: Collection[int]) -> list[tuple[int, int]]:
+    """Return for each node how many layers, and how many steps, lead to it at most.
+
+    Layers first: exporters write other steps for what is between them.
+    """
+    depths: list[tuple[int, int]] = []
+    for node in graph.nodes:
+        layers, steps = max((depths[i] for i in node.operands if i < node.index), default=(0, 0))
+        depths.append((layers + (node.index in heads), steps + 1))
+    return depths
 
 
 def _alike(left: list[Chain], right: list[Chain]) -> Iterator[Hint]:

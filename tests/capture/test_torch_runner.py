@@ -94,6 +94,21 @@ class TestNames:
         assert sites["<root>::permute#0"].inputs == ("norm",)
         assert sites["<root>"].alias_of == "<root>::permute#0"
 
+    def test_layers_that_view_one_value_alike_are_no_aliases_of_each_other(self):
+        class Three(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.query, self.key, self.value = (nn.Linear(4, 4) for _ in range(3))
+
+            def forward(self, x):
+                x = x.tanh()  # each layer flattens it to two axes, and the views are one
+                return self.query(x) + self.key(x) * self.value(x)
+
+        program = TorchRunner(Three()).program(Call(args=(np.ones((1, 3, 4), "float32"),)))
+        found = {site.name: site for site in program.sites}
+        assert [site.name for site in program.sites if site.alias_of] == ["<root>"]
+        assert [found[n].inputs for n in ("query", "key", "value")] == [("<root>::tanh#0",)] * 3
+
     def test_modules_ops_and_the_root_are_named_as_the_interface_says(self):
         model = nn.Sequential(nn.Linear(4, 8), nn.ModuleDict({"inner": Block()})["inner"]).eval()
         _, _, program, sites = survey(model, array(2, 3, 4))

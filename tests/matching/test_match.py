@@ -146,6 +146,20 @@ def test_another_architecture_ends_without_pairs_and_with_evidence():
     assert "does not look like the same network" in found.unpaired[0].reason
 
 
+def test_two_layers_more_and_no_weight_in_common_is_another_network():
+    ours, theirs = Sketch("op"), Sketch("node")
+    value, other = ours.input("x", IMAGE), theirs.input("in", IMAGE)
+    for i in range(14):
+        kernels = np.random.default_rng(i).normal(size=(2, 8, 8, 3, 3)).astype("float32")
+        other = theirs.op(f"c{i}", "Conv", IMAGE, [other], [theirs.weight(f"k{i}", kernels[0])])
+        other = theirs.op(f"r{i}", "Relu", IMAGE, [other])
+        if i < 12:
+            weight = ours.weight(f"w{i}", kernels[1])
+            value = ours.op(f"conv{i}", "convolution", IMAGE, [value], [weight])
+            value = ours.op(f"relu{i}", "relu", IMAGE, [value])
+    assert match(ours.program(value), theirs.program(other)).matches == ()
+
+
 def test_a_pair_given_by_hand_stands():
     given = Match("conv1", "r0", "by hand", 1.0)
     found = match(torch_net(), onnx_net(), fixed=[given])

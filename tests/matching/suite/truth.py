@@ -38,9 +38,11 @@ class Values:
         pair = self.arrays.get(site)
         if pair is None or len(pair) != 2 or pair[0].size == 0 or pair[0].dtype.kind not in "fiub":
             return None
-        count = pair[0].size
-        spots = np.linspace(0, count - 1, min(count, _POSITIONS)).astype(int)
-        return np.concatenate([np.sort(a.reshape(-1).astype(np.float64))[spots] for a in pair])
+        finite = [np.sort(a[np.isfinite(a)].astype(np.float64)) for a in pair]  # a mask's are not
+        if min(a.size for a in finite) == 0:
+            return None
+        spots = [np.linspace(0, a.size - 1, min(a.size, _POSITIONS)).astype(int) for a in finite]
+        return np.concatenate([a[s] for a, s in zip(finite, spots, strict=True)])
 
 
 def reference_values(model: nn.Module, inputs: tuple[Tensor, Tensor]) -> Values:
@@ -71,10 +73,14 @@ def alike(first: np.ndarray, second: np.ndarray, tolerance: float) -> bool:
     if first.shape != second.shape:
         return False
     first, second = first.astype(np.float64), second.astype(np.float64)
+    finite = np.isfinite(first)
+    if not np.array_equal(finite, np.isfinite(second)):
+        return False
+    first, second = first[finite], second[finite]
+    if not first.size:
+        return True
     spread = max(float(first.std()), 1e-2 * float(np.abs(first).max(initial=0.0)), 1e-9)
-    with np.errstate(invalid="ignore"):
-        difference = np.nan_to_num(first - second)
-    return float(np.sqrt(np.mean(difference**2))) <= tolerance * spread
+    return float(np.sqrt(np.mean((first - second) ** 2))) <= tolerance * spread
 
 
 def same(
