@@ -62,6 +62,7 @@ def _narrow(element: int) -> np.dtype[Any] | None:
 
 
 def _narrowed(value: Array, dtype: np.dtype[Any]) -> Array:
-    narrow = value.astype(dtype)
+    with np.errstate(over="ignore"):  # what it holds there is infinite as well
+        narrow = value.astype(dtype)
     narrow.flags.writeable = False
     return narrow

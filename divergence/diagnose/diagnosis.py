@@ -14,6 +14,7 @@ from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Explained
 from divergence.diagnose.examined import Examined, look
+from divergence.diagnose.inherited import inherited
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.diagnose.joint import Joined, join
 from divergence.diagnose.proof import Claim, prove, workable
@@ -75,14 +76,16 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
         for entry in e.examination.explained
     ]
     excluded += [r for e in joined.examined for r in e.examination.ruled_out]
+    introduced = {**_introduced(inquiry, joined), **acquitted}
+    grown = inherited(inquiry, introduced) if _is_reduced(inquiry) and not culprits else {}
     return Diagnosis(
-        introduced={**_introduced(inquiry, joined), **acquitted},
+        introduced=introduced,
         wrong=joined.wrong,
         accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
         ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
         edits=tuple(e for e in (*standing, *_edits(workable(claims, bench))) if e.lasting),
-        effects={name: effect for c in conclusions for name, effect in c.effects.items()},
+        effects={**_effects(conclusions), **grown},
     )
 
 
@@ -97,6 +100,10 @@ def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
         else:
             conclusions.append(answer)
     return conclusions, ruled_out
+
+
+def _effects(conclusions: Iterable[Conclusion]) -> dict[str, Effect]:
+    return {name: effect for c in conclusions for name, effect in c.effects.items()}
 
 
 def _is_reduced(inquiry: Inquiry) -> bool:

@@ -17,6 +17,7 @@ from divergence.compare.observe import Observed
 from divergence.diagnose.culprits import accuse
 from divergence.diagnose.diagnosis import Diagnosis, diagnose
 from divergence.diagnose.edits import Edit
+from divergence.diagnose.held import within_range
 from divergence.diagnose.inquiry import Inquiry, Means
 from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import SURE, is_ignored
@@ -86,7 +87,7 @@ def _investigate(
             lineages(reference, candidate, matches),
         )
 
-    first = remeasure(bounds)
+    scene, first = within_range(scene, remeasure, observed.measured)
     strange = partial(strangers, collect=partial(_collect, case), inputs=inputs)
     settled = settle(scene, first, remeasure, strange, MULTIPLE)
     counted = {

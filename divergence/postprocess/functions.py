@@ -44,10 +44,18 @@ def unit_length(value: Array, axis: int) -> Array:
     return np.asarray(x / np.maximum(np.sqrt(np.square(x).sum(axis, keepdims=True)), 1e-12))
 
 
-def functions(ndim: int, axis: int | None = None) -> Iterator[tuple[str, Callable[[Array], Array]]]:
-    """Yield each function with its name. axis: the one axis to go along, None for each in turn."""
+def functions(
+    shape: tuple[int, ...], axis: int | None = None
+) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    """Yield each function with its name. axis: the one axis to go along, None for each in turn.
+
+    Along an axis of one element all that goes along it gives a constant, whatever the value is.
+    """
     yield "sigmoid", sigmoid
+    ndim = len(shape)
     for along in range(ndim - 1, -1, -1) if axis is None else (axis,):
+        if shape[along] == 1:
+            continue
         where = "" if along == ndim - 1 else f" over axis {along}"
         yield f"softmax{where}", _along(softmax, along)
         yield f"log_softmax{where}", _along(log_softmax, along)

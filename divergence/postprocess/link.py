@@ -32,7 +32,7 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
         ("candidate", "reference", reference),
         ("reference", "candidate", candidate),
     ):
-        for name, change in functions(value.ndim):
+        for name, change in functions(value.shape):
             yield _relation(side, other, name, _looks_done(name, value), change)
         yield from _clamped(side, other, value, reference if side == "reference" else candidate)
     yield from thresholds.relations(reference, candidate)
@@ -93,7 +93,7 @@ def _partial(
         ("reference", "candidate", candidate),
     ):
         part = value.take(columns, axis)
-        for name, change in functions(value.ndim, axis):
+        for name, change in functions(part.shape, axis):
             if not name.startswith("argmax"):
                 done = _looks_done(name, part)
                 yield _relation(side, other, name, done, _within(change, axis, columns), where)

@@ -203,3 +203,10 @@ def test_large_outputs_are_searched_in_part(rng):
     (finding,) = explain_outputs(maps, o.softmax(maps, 1).transpose(0, 2, 3, 1))[1:]
     assert finding.cause == "postprocess.activation"
     assert finding.proof.error_after < 1e-9
+
+
+def test_a_constant_output_is_no_softmax_over_an_axis_of_one():
+    scores = np.random.default_rng(0).standard_normal((1, 50)).astype("f4")
+    for candidate in (np.zeros_like(scores), np.ones_like(scores)):
+        found = explain_outputs(scores, candidate)
+        assert not [finding for finding in found if finding.cause == "postprocess.activation"]

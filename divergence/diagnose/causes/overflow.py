@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from divergence.diagnose.integers import ROUNDING, limits, result_of
 from divergence.diagnose.restored import reference_weights
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.unrounded import Cut
-from divergence.records import Array, Evidence, Finding, Measured, Proof
+from divergence.records import Array, Evidence, Finding, Match, Proof
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -29,17 +30,19 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     bad = [m for m in inquiry.observed.measured if m.metrics.nonfinite]
     if not bad:
         return "both sides are finite at the same places"
-    first = bad[0]
-    reached = _magnitudes(inquiry, first)
-    site, magnitude = max(reached.items(), key=lambda entry: entry[1], default=("", 0.0))
-    if not _is_half(inquiry, first) or magnitude <= HALF_MAXIMUM:
-        return f"the reference reaches {magnitude:.3g} at most where the candidate is not finite"
+    number, start = _start(inquiry, bad[0].match)
+    reached = _magnitudes(inquiry, start)
+    beyond = [entry for entry in reached.items() if entry[1] > HALF_MAXIMUM]
+    if not _is_half(inquiry, start) or not beyond:
+        most = max(reached.values(), default=0.0)
+        return f"the reference reaches {most:.3g} at most where the candidate is not finite"
+    site, magnitude = beyond[0]
     edits = _widened(inquiry)
     proof = _proof(inquiry, edits)
     return Conclusion(
         Finding(
             cause=CAUSE,
-            culprit=0 if inquiry.accused else None,
+            culprit=number,
             confidence=0.97,
             explanation=(
                 f"{site} reaches {magnitude:.4g}, beyond the {HALF_MAXIMUM:.0f} of float16, "
@@ -105,11 +108,32 @@ def _beyond(
             yield shown, float(value.min()), least
 
 
-def _magnitudes(inquiry: Inquiry, measured: Measured) -> dict[str, float]:
-    """Return the greatest finite magnitude at each of the reference's sites that lead here."""
-    segment = inquiry.scene.reference_segment(measured.match.reference)
+def _start(inquiry: Inquiry, seen: Match) -> tuple[int | None, Match]:
+    """Return the first accused segment that is not finite, or where that is seen first."""
+    order = inquiry.scene.reference_sites
+    infinite = [
+        (order[accused.match.reference].order, number, accused.match)
+        for number, accused in enumerate(inquiry.accused)
+        if math.isinf(accused.introduced.multiple)
+    ]
+    if not infinite:
+        return (0 if inquiry.accused else None), seen
+    _, number, match = min(infinite, key=lambda entry: entry[0])
+    return number, match
+
+
+def _magnitudes(inquiry: Inquiry, match: Match) -> dict[str, float]:
+    """Return the greatest finite magnitude at each of the reference's sites that lead here.
+
+    In its own precision or in float64, whichever is greater: where rounding grows, the one may
+    leave the range and not the other.
+    """
+    segment = inquiry.scene.reference_segment(match.reference)
     names = {*segment.inputs, *(site.name for site in segment.sites)}
-    return {name: _magnitude(value) for name, value in inquiry.means.collect(names).items()}
+    pairs = inquiry.observed.measured
+    exact = {pair.match.reference: pair.floor.peak for pair in pairs if pair.floor}
+    values = inquiry.means.collect(names)
+    return {name: max(_magnitude(value), exact.get(name, 0.0)) for name, value in values.items()}
 
 
 def _magnitude(value: Array) -> float:
@@ -135,8 +159,7 @@ def _proof(inquiry: Inquiry, edits: tuple[Edit, ...]) -> Proof | None:
     return Proof("; ".join(edit.action for edit in edits), before, after)
 
 
-def _is_half(inquiry: Inquiry, measured: Measured) -> bool:
+def _is_half(inquiry: Inquiry, match: Match) -> bool:
     """Whether the value, or what computes it, is in float16 in the candidate."""
-    segment = inquiry.scene.candidate_segment(measured.match.candidate)
-    dtypes = {site.dtype for site in segment.sites} | {measured.dtypes[1]}
-    return "float16" in dtypes
+    segment = inquiry.scene.candidate_segment(match.candidate)
+    return "float16" in {site.dtype for site in segment.sites}
