@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from divergence.diagnose.builder import Builder, Make
+from divergence.records import Site
 
 Settings = Mapping[str, Any]
 Lowering = Callable[[Builder, str, Settings], str]
@@ -79,6 +80,15 @@ def canonical(op: str) -> str:
     plain = op.lower().replace("_", "")
     plain = {"swish": "silu", "clip": "clamp", "logsigmoidforward": "logsigmoid"}.get(plain, plain)
     return next((key for key in LOWERINGS if key.replace("_", "") == plain), op)
+
+
+def function_of(site: Site) -> str:
+    """Return the key of LOWERINGS for what a site applies, else its op.
+
+    A module of a class of its own counts by the ATen op that it is made of.
+    """
+    names = (site.op, str(site.attributes.get("aten", site.op)))
+    return next((key for key in map(canonical, names) if key in LOWERINGS), site.op)
 
 
 def lowered(op: str, settings: Settings) -> Make:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from divergence.diagnose.builder import rebuild
-from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
+from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence, Site
@@ -34,7 +34,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     if not nodes:
         return "no node of the segment is an activation"
     sites = (site for site in suspect.region.reference.sites if not site.alias_of)
-    wanted = [site for site in sites if canonical(site.op) in LOWERINGS]
+    wanted = [site for site in sites if function_of(site) in LOWERINGS]
     if not wanted:
         return "the reference's segment has no activation that could be rebuilt"
     tried: dict[tuple[Span, str], Hypothesis] = {}
@@ -67,7 +67,7 @@ def _spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
 
 def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:
     source, target = span
-    op, settings = canonical(site.op), _settings(site)
+    op, settings = function_of(site), _settings(site)
     want, got = _wanted(site), describe(suspect)
     return Hypothesis(
         edit=rebuild(
@@ -91,7 +91,7 @@ def _settings(site: Site) -> dict[str, Any]:
 def _wanted(site: Site) -> str:
     """Name the reference's activation with its figures: `leaky_relu(negative_slope=0.2)`."""
     shown = ", ".join(f"{k}={v}" for k, v in _settings(site).items() if k in SETTINGS)
-    return f"{canonical(site.op)}({shown})" if shown else canonical(site.op)
+    return f"{function_of(site)}({shown})" if shown else function_of(site)
 
 
 SETTINGS = (

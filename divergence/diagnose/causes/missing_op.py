@@ -9,7 +9,7 @@ import numpy as np
 
 from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert
-from divergence.diagnose.lowering import LOWERINGS, canonical, lowered
+from divergence.diagnose.lowering import LOWERINGS, function_of, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
@@ -154,7 +154,7 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
 def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
     """A function of one value that the reference applies more often than nodes do."""
     applied = [s for s in suspect.region.reference.sites if not s.alias_of]
-    names = [canonical(site.op) for site in applied]
+    names = [function_of(site) for site in applied]
     for site, op in zip(applied, names, strict=True):
         present = _count(suspect, *_makers(op))
         if op not in LOWERINGS or names.count(op) <= present:
