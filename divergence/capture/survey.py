@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from divergence.capture.ops import Ran
 
 
+# Of a module without children that takes several steps: what the last of them reads.
+OPERANDS = "divergence.operands"
+
+
 def indexed(name: str, index: int) -> str:
     """Return the name of one of several tensors; the first has the bare name.
 
@@ -31,6 +35,7 @@ class Draft:
     """A site while the program runs, when what becomes of it is not known yet.
 
     keeps_values: an op that gives its one operand's values in another layout at most.
+    operands: what the op reads that a module site stands for.
     merged: the module site that stands for this op; turned: which holds its values in another
     layout, or others that were made from them. readers: how many sites read it.
     auxiliary: a further result of an op, listed only where something reads it.
@@ -46,6 +51,7 @@ class Draft:
     inputs: list[Draft] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
+    operands: list[Draft] = field(default_factory=list)
     alias: Draft | None = None
     merged: Draft | None = None
     turned: bool = False
@@ -188,6 +194,7 @@ class Survey:
             draft.merged, draft.turned = site, number > 0
         if chain:
             work = chain[-1]
+            site.operands = work.inputs
             site.attributes = work.attributes | {"aten": work.op} | site.attributes
             _hide_layout(work, site)
         return bool(chain)
@@ -238,6 +245,8 @@ def _site(draft: Draft, order: int, ops: bool) -> Site:
     alias = draft.alias.shown() if draft.alias else None
     if alias is draft or (alias and alias.kind == "op" and not ops):
         alias = None
+    inputs, operands = (tuple(_names(of, ops)) for of in (draft.inputs, draft.operands))
+    inner = {OPERANDS: operands} if set(operands) - set(inputs) else {}
     return Site(
         name=draft.name,
         kind=draft.kind,
@@ -246,9 +255,9 @@ def _site(draft: Draft, order: int, ops: bool) -> Site:
         order=order,
         shape=draft.shape,
         dtype=draft.dtype,
-        inputs=tuple(_names(draft.inputs, ops)),
+        inputs=inputs,
         weights=tuple(draft.weights),
-        attributes=draft.attributes,
+        attributes=draft.attributes | inner,
         alias_of=alias.name if alias else None,
         constant=draft.constant,
     )

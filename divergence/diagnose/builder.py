@@ -14,6 +14,7 @@ from divergence.diagnose.edits import (
     edit_at,
     fresh_name,
     producer,
+    reader,
     sort_topologically,
 )
 from divergence.records import Array
@@ -66,13 +67,14 @@ def insert(place: Place, make: Make, dtype: np.dtype[Any], action: str) -> Edit:
     """Put a function at a place; names of values that others read stay what they are."""
 
     def apply(graph: GraphProto) -> None:
-        node = producer(graph, place.value)
         builder = Builder(graph, f"{place.value}.added", dtype)
         if place.operand is None:
+            node = producer(graph, place.value)
             raw = fresh_name(graph, f"{place.value}.raw")
             node.output[list(node.output).index(place.value)] = raw
             _finish(builder, make(builder, raw), place.value)
         else:
+            node = reader(graph, place.value, place.operand)
             node.input[place.operand] = make(builder, node.input[place.operand])
         graph.node.extend(builder.nodes)
         sort_topologically(graph)

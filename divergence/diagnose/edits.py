@@ -51,6 +51,14 @@ def producer(graph: GraphProto, value: str) -> NodeProto:
     raise KeyError(value)
 
 
+def reader(graph: GraphProto, value: str, operand: int) -> NodeProto:
+    """Return the node that makes `value`; KeyError where none does or it has no such operand."""
+    node = producer(graph, value)
+    if operand >= len(node.input):  # another edit made it a node of another kind
+        raise KeyError(f"operand {operand} of {value}")
+    return node
+
+
 def set_attributes(value: str, attributes: Mapping[str, Any], action: str) -> Edit:
     """Set attributes of the node that makes `value`; None removes one."""
 
@@ -117,7 +125,7 @@ def rewire(
     def apply(graph: GraphProto) -> None:
         from onnx import helper
 
-        node, read = producer(graph, value), source
+        node, read = reader(graph, value, operand), source
         if shape is not None:
             read = fresh_name(graph, f"{source}.reshaped")
             sizes = add_weight(graph, f"{source}.shape", np.asarray(shape, np.int64))
@@ -132,7 +140,7 @@ def reorder_inputs(value: str, order: Sequence[int], action: str) -> Edit:
     """Give the node that makes `value` its operands in another order."""
 
     def apply(graph: GraphProto) -> None:
-        node = producer(graph, value)
+        node = reader(graph, value, max(order))
         inputs = list(node.input)
         del node.input[:]
         node.input.extend(inputs[i] for i in order)

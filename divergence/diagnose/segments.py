@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from divergence.capture.survey import OPERANDS
 from divergence.records import Program, Site
 
 
@@ -33,7 +34,7 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
     """Walk back from `end` to the nearest boundaries.
 
     An alias stands for the site that made its value, so the walk follows it; a module site
-    with children is reached through them.
+    with children is reached through them, and one of several steps through its steps.
     """
     inner: dict[str, Site] = {}
     entries: dict[str, Site] = {}
@@ -47,7 +48,10 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
             entries[name] = site
             continue
         inner[name] = site
-        stack.extend([site.alias_of] if site.alias_of else site.inputs)
+        if site.alias_of:
+            stack.append(site.alias_of)
+        else:
+            stack.extend((*site.inputs, *site.attributes.get(OPERANDS, ())))
     return Segment(
         end=end,
         sites=tuple(sorted(inner.values(), key=lambda site: site.order)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from divergence.diagnose.builder import rebuild
+from divergence.diagnose.formulas import Span, spans
 from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
@@ -22,10 +23,6 @@ ACTIVATIONS = frozenset(
     | {"LeakyRelu", "Max", "Min", "Mish", "PRelu", "QuickGelu", "Relu", "Selu", "Sigmoid"}
     | {"Softplus", "Softsign", "Swish", "Tanh", "ThresholdedRelu"}
 )
-# Steps on either side of its node that an activation's formula may take: x (erf(x / c) + 1) / 2.
-STEPS = 3
-
-Span = tuple[str, str]
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
@@ -42,27 +39,9 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
         for site in wanted[::-1]:
             if canonical(_described(suspect, node)) == _wanted(site):
                 continue
-            for span in _spans(suspect, node):
+            for span in spans(suspect, node):
                 tried.setdefault((span, _wanted(site)), _hypothesis(suspect, site, span))
     return list(tried.values()) or f"both sides apply {describe(suspect)}"
-
-
-def _spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
-    """Yield (source, target) of the formulas that an activation's node may be part of.
-
-    The node itself first, then what leads to it and what is made of it, a few steps far.
-    """
-    nodes = suspect.region.nodes
-    makers = {output: n for n in nodes for output in n.output}
-    data = {*makers, *suspect.feeds}
-    before, behind = [name for name in node.input if name in data], [node.output[0]]
-    sources, targets = list(before), list(behind)
-    for _ in range(STEPS):
-        before = [i for v in before if v in makers for i in makers[v].input if i in data]
-        behind = [n.output[0] for n in nodes if set(behind) & set(n.input)]
-        sources += before
-        targets += behind
-    yield from ((source, target) for target in targets for source in sources)
 
 
 def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:

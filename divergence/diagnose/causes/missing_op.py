@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from divergence.diagnose import masking
-from divergence.diagnose.builder import Builder, Make, Place, insert
+from divergence.diagnose.builder import Builder, Make, Place, insert, rebuild
+from divergence.diagnose.formulas import spans
 from divergence.diagnose.lowering import LOWERINGS, function_of, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
@@ -19,6 +20,9 @@ CAUSE = "structure.missing_op"
 
 # ATen ops that combine two values, and the ONNX operator that does the same.
 BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div"}
+
+# What functions of one value are put together with.
+_ARITHMETIC = ("Add", "Div", "Mul", "Pow", "Sub")
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
@@ -169,6 +173,26 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
                 remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
                 parameters={"op": op},
             )
+        yield from _remains(suspect, site, op)
+
+
+def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
+    """The reference's function in place of what is left of its formula: x * x of a SiLU."""
+    settings = {k: v for k, v in site.attributes.items() if v is not None}
+    left = {
+        span: node for node in suspect.region.node(*_ARITHMETIC) for span in spans(suspect, node)
+    }
+    for (source, target), node in left.items():
+        action = f"compute {target} by {op} of {source} as the reference does"
+        make, dtype = lowered(op, settings), suspect.produced.dtype
+        yield Hypothesis(
+            edit=rebuild(target, source, make, dtype, action),
+            explanation=f"{op} is not whole at {target}, {node.op_type} is left of it; "
+            f"the reference has it at {site.name}",
+            evidence=(Evidence(f"what {target} is made by", op, node.op_type),),
+            remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
+            parameters={"op": op},
+        )
 
 
 def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
