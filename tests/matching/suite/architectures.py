@@ -148,7 +148,7 @@ ARCHITECTURES = (
     Architecture("lstm", "tuned", Tagger, (1, 12, 16)),
     Architecture("states", "tuned", States, (1, 12, 16)),
     Architecture("repeated", "tuned", Repeated, (1, 3, 32, 32)),
-    Architecture("efficientnet_b0", "measured", _timm("efficientnet_b0")),
+    Architecture("efficientnet_b0", "tuned", _timm("efficientnet_b0")),
     Architecture("regnety_002", "measured", _timm("regnety_002")),
     Architecture("deit3_small", "measured", _timm("deit3_small_patch16_224", img_size=64)),
     Architecture("mixer_s32", "tuned", _timm("mixer_s32_224", img_size=96), (1, 3, 96, 96)),
