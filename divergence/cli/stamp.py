@@ -14,18 +14,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preprocess",
         metavar="SPEC",
         required=True,
-        help="a YAML or JSON list of steps, or a file of them",
+        help="a YAML or JSON list of steps, or a file of them; a preprocessor_config.json; "
+        "torchvision transforms as package.module:name or path/file.py:name",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where it is written (ONNX itself)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Stamp the file and say where it stands."""
-    from divergence.preparation.spec import parse_spec
+    from divergence.preparation.source import resolve_steps
     from divergence.preparation.stamp import stamp
 
-    spec = parse_spec(arguments.preprocess)
-    written = stamp(arguments.onnx, spec, arguments.output)
+    written = stamp(arguments.onnx, resolve_steps(arguments.preprocess), arguments.output)
     with reader_may_leave():
         print(f"{written} now says how its images are prepared.")
     return 0

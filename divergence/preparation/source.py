@@ -9,7 +9,7 @@ from typing import Any
 from divergence.errors import LoadError, SpecError
 from divergence.imports import import_callable, is_callable_text
 from divergence.preparation.apply import Preparation
-from divergence.preparation.sources import huggingface
+from divergence.preparation.sources import huggingface, torchvision
 from divergence.preparation.spec import Spec, parse_spec
 from divergence.preparation.written import is_path, read_document
 
@@ -36,3 +36,20 @@ def resolve(source: Preparation | Path | str | Mapping[str, Any] | Sequence[Any]
         if huggingface.is_config(document):
             return huggingface.read_config(document)
     return parse_spec(source)
+
+
+def resolve_steps(source: Path | str) -> Spec:
+    """Return the SPEC that `source` stands for, torchvision transforms read as one.
+
+    Raises:
+        SpecError: as in `resolve`; or it is a callable, whose steps nobody can read.
+    """
+    found = resolve(source)
+    if isinstance(found, Spec):
+        return found
+    if type(found).__module__.startswith("torchvision."):
+        return torchvision.read_transforms(found)
+    raise SpecError(
+        f"'{source}' is a callable, which cannot be written into a file; give a list of steps, a "
+        "preprocessor_config.json, or torchvision transforms."
+    )

@@ -16,7 +16,7 @@ from torchvision.transforms._presets import ObjectDetection, SemanticSegmentatio
 from divergence.errors import SpecError
 from divergence.preparation import sources
 from divergence.preparation.apply import prepare
-from divergence.preparation.source import resolve
+from divergence.preparation.source import resolve, resolve_steps
 from divergence.preparation.sources import huggingface, timm, torchvision, ultralytics
 from divergence.preparation.spec import parse_spec, to_json
 from tests.preparation.photographs import photograph
@@ -260,3 +260,14 @@ def test_resolve_imports_a_callable(tmp_path):
         resolve(f"{path}:prepaer")
     with pytest.raises(SpecError, match="cannot be imported"):
         resolve("no_such_package.at_all:prepare")
+
+
+def test_what_is_written_into_a_file_has_steps(tmp_path):
+    config = tmp_path / "preprocessor_config.json"
+    config.write_text(json.dumps({"size": 32, "do_normalize": False}))
+    assert resolve_steps(str(config)) == huggingface.read_file(config)
+    held = "from torchvision.transforms import Compose, ToTensor\nchain = Compose([ToTensor()])\n"
+    (tmp_path / "held.py").write_text(held + "def plain(image): return image\n")
+    assert "scale" in to_json(resolve_steps(f"{tmp_path}/held.py:chain"))
+    with pytest.raises(SpecError, match="is a callable, which cannot be written into a file"):
+        resolve_steps(f"{tmp_path}/held.py:plain")
