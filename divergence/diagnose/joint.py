@@ -162,9 +162,8 @@ def _without_twins(found: Sequence[Examined]) -> Iterator[Examined]:
     """Yield those that share nodes once: of the explained the one whose change heals the others."""
     left = sorted(found, key=_rank)
     while left:
-        first, *rest = left
-        twins = [e for e in rest if _is_twin(first, e)]
-        left = [e for e in rest if e not in twins]
+        first, twins = max(((e, _twins(e, left)) for e in left), key=_worth)
+        left = [e for e in left if e is not first and e not in twins]
         shared = set(first.accused.nodes).intersection(*(e.accused.nodes for e in twins))
         nodes = tuple(n for n in first.accused.nodes if n in shared) or first.accused.nodes
         yield replace(first, accused=replace(first.accused, nodes=nodes))
@@ -172,6 +171,16 @@ def _without_twins(found: Sequence[Examined]) -> Iterator[Examined]:
 
 def _rank(examined: Examined) -> tuple[bool, float]:
     return not examined.explained, -examined.accused.introduced.multiple
+
+
+def _twins(first: Examined, left: Sequence[Examined]) -> list[Examined]:
+    return [e for e in left if e is not first and _is_twin(first, e)]
+
+
+def _worth(entry: tuple[Examined, Sequence[Examined]]) -> tuple[bool, int]:
+    """Rank the explained before the others, then those whose change heals more."""
+    first, twins = entry
+    return first.explained, len(twins)
 
 
 def _is_twin(first: Examined, other: Examined) -> bool:

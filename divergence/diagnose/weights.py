@@ -85,10 +85,11 @@ def _holds(whole: Sequence[int], part: Sequence[int]) -> bool:
 def _folded_pairs(region: Region) -> Iterator[Expected]:
     sites = region.reference.sites
     norms = [site for site in sites if _operator(site) == "batch_norm"]
-    for layer in sites:
-        if _operator(layer) in _KERNELS and layer.weights:
-            for norm in norms:
-                yield from _folded(region, layer, norm)
+    layers = [site for site in sites if _operator(site) in _KERNELS and site.weights]
+    for norm in norms:
+        before = [layer for layer in layers if layer.name in norm.inputs]
+        for layer in before or layers:  # of parallel branches each has a norm of its own
+            yield from _folded(region, layer, norm)
 
 
 def _operator(site: Site) -> str:

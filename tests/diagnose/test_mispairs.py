@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from divergence.diagnose.mispairs import settle
+from divergence.diagnose.mispairs import _drowned, settle
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match, Program, Site
 
@@ -79,3 +79,10 @@ def test_one_that_holds_another_value_is_left_out_although_its_reader_is_wrong_i
 def test_the_ends_of_the_network_may_be_wrong(wrong):
     found, _ = settled({wrong}, {wrong})
     assert not found.wrong
+
+
+def test_an_error_that_only_a_wider_floor_hides_is_no_wrong_pair():
+    before, wider = Introduced(2.0, 1e6, 1e-6), Introduced(2.0, 0.5, 4.0)
+    assert _drowned(before, wider, 10.0)
+    assert not _drowned(before, Introduced(1e-7, 0.1, 4.0), 10.0)
+    assert not _drowned(None, wider, 10.0)

@@ -89,3 +89,23 @@ def test_a_choice_among_equal_scores_is_the_least_to_blame():
     assert [finding.cause for finding in report.findings] == ["weights.one", "order.ties"]
     assert report.culprits[0].reference_scope == "head"
     assert "head" in report.verdict.sentence
+
+
+class Scaled(nn.Module):
+    """A norm written out, which ends with a product of its own: `x * rsqrt(...) * gain`."""
+
+    def __init__(self, epsilon=1e-5):
+        super().__init__()
+        self.epsilon, self.gain = epsilon, nn.Parameter(torch.linspace(0.5, 1.5, 24))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon) * self.gain
+
+
+def test_an_epsilon_that_is_written_out_is_one():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(24, 24), Scaled(), nn.Linear(24, 4)).eval()
+    faulty = nn.Sequential(nn.Linear(24, 24), Scaled(1e-3), nn.Linear(24, 4))
+    finding = traced(model, faulty, torch.randn(2, 24)).findings[0]
+    assert finding.cause == "attribute.epsilon"
+    assert finding.proof.error_after < 1e-3 * finding.proof.error_before

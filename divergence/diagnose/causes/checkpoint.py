@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from divergence.diagnose.causes import weight
+from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Conclusion, Inquiry
+from divergence.diagnose.proof import Bench
 from divergence.diagnose.suspect import Hypothesis
 from divergence.diagnose.suspects import region
 from divergence.records import Evidence, Finding, Match, Proof
@@ -15,6 +19,9 @@ FEWEST_LAYERS = 3
 LEAST_SHARE = 0.5
 # What is left of the final error when the right parameters are all that was missing.
 HEALED = 1e-2
+# Runs of the file in search of wrong replacements, and as many are tried for one parameter.
+MOST_RUNS = 100
+MOST_OTHERS = 3
 
 
 def examine(inquiry: Inquiry) -> Conclusion | str:
@@ -32,9 +39,8 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     layers, others = len(used - {frozenset()}), len(differing)
     if others < FEWEST_LAYERS or others < LEAST_SHARE * layers:
         return f"{others} of {layers} layers have parameters that are not the reference's"
-    edits = tuple(h.edit for h in _each_operand(inquiry, answers))
     before = inquiry.means.bench.error()
-    after = inquiry.means.bench.error(edits)
+    edits, after = _best(inquiry.means.bench, _each_operand(inquiry, answers), before)
     proof = None
     if before is not None and after is not None and after < before:
         proof = Proof(f"replace the parameters of {others} layers", before, after)
@@ -71,11 +77,40 @@ def _matrices(inquiry: Inquiry, match: Match) -> frozenset[str]:
     )
 
 
-def _each_operand(inquiry: Inquiry, answers: dict[int, Hypothesis]) -> list[Hypothesis]:
-    """Return one replacement for every parameter that differs: the first proposed for it."""
-    chosen: dict[str, Hypothesis] = {}
+def _each_operand(inquiry: Inquiry, answers: dict[int, Hypothesis]) -> list[list[Hypothesis]]:
+    """Return what may replace each parameter that differs, the likeliest first."""
+    chosen: dict[str, list[Hypothesis]] = {}
     for number in answers:
         found = weight.compare(region(inquiry.scene, inquiry.accused[number].match))
+        here: dict[str, list[Hypothesis]] = {}
         for hypothesis in () if isinstance(found, str) else found:
-            chosen.setdefault(str(hypothesis.parameters["initializer"]), hypothesis)
+            here.setdefault(str(hypothesis.parameters["initializer"]), []).append(hypothesis)
+        for name, hypotheses in here.items():
+            chosen.setdefault(name, hypotheses)
     return list(chosen.values())
+
+
+def _best(
+    bench: Bench, options: Sequence[Sequence[Hypothesis]], before: float | None
+) -> tuple[tuple[Edit, ...], float | None]:
+    """Return the replacements that leave the least error, and that error.
+
+    The likeliest together first. Where they do not heal, one of them replaced what was right, or
+    by the wrong one: each is left out and exchanged in turn, as long as that is an improvement.
+    """
+    chosen: list[Hypothesis | None] = [each[0] for each in options]
+    least, runs = bench.error(_edits(chosen)), MOST_RUNS
+    for number, each in enumerate(options):
+        for other in (None, *each[1:MOST_OTHERS]):
+            if before is None or least is None or least <= HEALED * before or not runs:
+                return _edits(chosen), least
+            runs -= 1
+            changed = [*chosen[:number], other, *chosen[number + 1 :]]
+            error = bench.error(_edits(changed))
+            if error is not None and error < least:
+                chosen, least = changed, error
+    return _edits(chosen), least
+
+
+def _edits(chosen: Sequence[Hypothesis | None]) -> tuple[Edit, ...]:
+    return tuple(hypothesis.edit for hypothesis in chosen if hypothesis is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, permutations
+from operator import ne
 from typing import TYPE_CHECKING
 
 from divergence.diagnose.edits import Edit, reorder_inputs, rewire, swap_outputs, together
@@ -127,9 +128,10 @@ def _slices(node: NodeProto) -> Iterator[Hypothesis]:
 
 
 def _orders(own: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield other orders: all of a few, else each swap of two and the reverse."""
+    """Yield other orders: all of a few, swaps of two first, else each swap and the reverse."""
     if len(own) <= MOST_PERMUTED:
-        yield from (order for order in permutations(own) if order != own)
+        others = [order for order in permutations(own) if order != own]
+        yield from sorted(others, key=lambda order: sum(map(ne, order, own)))
         return
     yield own[::-1]
     for i in own:

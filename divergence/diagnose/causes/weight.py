@@ -71,10 +71,20 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
     """
     for name, op, number in scalar_settings(suspect):
         for node in suspect.region.node(*ARITHMETIC[op]):
+            if _keeps_from_zero(suspect.region, node):
+                continue
             own = number if node.op_type.lower() == op else INVERSE[op](number)
             for position, found in scalar_operands(suspect, node):
                 if not isclose(found, own, rel_tol=1e-6, abs_tol=1e-12):
                     yield _scalar(suspect, (node, position), name, own, found)
+
+
+def _keeps_from_zero(region: Region, node: NodeProto) -> bool:
+    """Whether what is added is an epsilon: a root, a power or a quotient is taken of the sum."""
+    return node.op_type == "Add" and any(
+        node.output[0] in reader.input[reader.op_type == "Div" :]
+        for reader in region.node("Div", "Pow", "Reciprocal", "Sqrt")
+    )
 
 
 INVERSE: Mapping[str, Callable[[float], float]] = {
@@ -186,7 +196,8 @@ def operands(region: Region) -> Iterator[Operand]:
     for node in region.nodes:
         for position, name in enumerate(node.input):
             value = region.constant(name) if name else None
-            if value is not None and value.dtype.kind in "fV" and value.size > 1:
+            few = 0 if node.op_type == "PRelu" else 1  # numbers are told apart elsewhere
+            if value is not None and value.dtype.kind in "fV" and value.size > few:
                 yield Operand(node, position, name, value, region.restored.get(name, 0.0))
 
 
