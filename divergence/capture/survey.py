@@ -57,7 +57,6 @@ class Draft:
     turned: bool = False
     constant: bool = False
     keeps_values: bool = False
-    entering: bool = False
     auxiliary: bool = False
     readers: int = 0
 

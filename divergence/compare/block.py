@@ -8,7 +8,7 @@ workspace belongs to one thread and is used again for each block, since fresh me
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +30,25 @@ class Workspace:
     """Memory for one thread's blocks, by purpose."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.uint64]] = {}
+        self._buffers: dict[str, Float64] = {}
 
-    def array(self, purpose: str, dtype: Any, size: int) -> Array:
-        """Return `size` uninitialised elements (at most BLOCK of at most 8 bytes)."""
-        buffer = self._buffers.get(purpose)
-        if buffer is None:
-            buffer = self._buffers[purpose] = np.empty(BLOCK, np.uint64)
-        view: Array = buffer.view(dtype)[:size]
-        return view
+    def array(self, purpose: str, size: int) -> Float64:
+        """Return `size` uninitialised elements, at most BLOCK."""
+        if purpose not in self._buffers:
+            self._buffers[purpose] = np.empty(BLOCK)
+        return self._buffers[purpose][:size]
+
+
+class Sums(NamedTuple):
+    """What one pass finds: sums of r^2, c^2, e^2, r c and e, the greatest e, how many r != c."""
+
+    reference_squared: float
+    candidate_squared: float
+    error_squared: float
+    product: float
+    error: float
+    greatest: float
+    mismatched: int
 
 
 class Block:
@@ -83,12 +93,12 @@ class Block:
     @property
     def greatest(self) -> float:
         """The greatest |reference - candidate|; 64-bit integers are subtracted as such."""
-        return self._sums[5]
+        return self._sums.greatest
 
     @property
     def total(self) -> float:
         """The sum of the errors."""
-        return self._sums[4]
+        return self._sums.error
 
     @cached_property
     def worst(self) -> int:
@@ -109,32 +119,31 @@ class Block:
     @cached_property
     def reference_squared(self) -> Sum:
         """Sum of the squares of the reference."""
-        return _sum(self._sums[0], self.operands[0], self.operands[0])
+        return _sum(self._sums.reference_squared, self.operands[0], self.operands[0])
 
     @cached_property
     def candidate_squared(self) -> Sum:
         """Sum of the squares of the candidate."""
-        return _sum(self._sums[1], self.operands[1], self.operands[1])
+        return _sum(self._sums.candidate_squared, self.operands[1], self.operands[1])
 
     @cached_property
     def error_squared(self) -> Sum:
         """Sum of the squares of the errors."""
-        if self.equal or 1e-290 < self._sums[2] < 1e290:
-            return self._sums[2]
+        if self.equal or 1e-290 < self._sums.error_squared < 1e290:
+            return self._sums.error_squared
         reference, candidate, errors = self.operands
         if errors is None:
             errors = np.subtract(reference, candidate, dtype=np.float64)
-        return _sum(self._sums[2], errors, errors)
+        return _sum(self._sums.error_squared, errors, errors)
 
     @cached_property
     def product(self) -> Sum:
         """Sum of reference times candidate."""
-        return _sum(self._sums[3], *self.operands[:2])
+        return _sum(self._sums.product, *self.operands[:2])
 
     @cached_property
-    def _sums(self) -> tuple[float, float, float, float, float, float, int]:
-        found: tuple[float, float, float, float, float, float, int] = compiled.sums(*self.operands)
-        return found
+    def _sums(self) -> Sums:
+        return Sums(*compiled.sums(*self.operands))
 
     @property
     def _wide_integers(self) -> bool:
@@ -144,7 +153,7 @@ class Block:
     def _loopable(self, purpose: str, values: Array) -> Array:
         """Return the values for the loops, not to be written: each kind of array is compiled."""
         if values.dtype not in (np.float32, np.float64) or not values.flags.aligned:
-            wide = self._workspace.array(purpose, np.float64, values.size)
+            wide = self._workspace.array(purpose, values.size)
             np.copyto(wide, values, casting="unsafe")
             values = wide
         values = values.view()
@@ -154,7 +163,7 @@ class Block:
     def _mismatched(self) -> int:
         if self._wide_integers:
             return int(np.count_nonzero(self.reference != self.candidate))
-        return self._sums[6]
+        return self._sums.mismatched
 
     def _keep_finite(self) -> None:
         """Count what is not finite and go on with the rest."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import log2, prod, sqrt
 
 from divergence.compare.dtypes import DType, dtype_named, epsilon, is_float
+from divergence.matching.steps import operator
 from divergence.records import Match, Program, Site
 
 # Share of a file's weight matrices above which its precision is theirs. Below it, a part of the
@@ -98,8 +99,8 @@ def lineages(
         if site.name not in compared:
             for scope in _around(site.scope):
                 inside[scope] = max(inside.get(scope, 1.0), growth[site.name])
-    halves = {site.name for site in reference.sites if _operator(site) in _AROUND_A_HALF}
-    operators = {site.name: _operator(site) for site in reference.sites}
+    halves = {site.name for site in reference.sites if operator(site) in _AROUND_A_HALF}
+    operators = {site.name: operator(site) for site in reference.sites}
     few = sum(prod(shapes[name] or (FEW + 1,)) <= FEW for name in compared)
     return {
         match: Lineage(step, growth[name], 0.5 if name in halves else 0.0, operators[name], few)
@@ -131,7 +132,7 @@ def summation_growth(site: Site, shapes: Mapping[str, tuple[int, ...] | None]) -
     operand = shapes.get(site.inputs[0]) if site.inputs else None
     if site.shape is None or operand is None:
         return 1.0
-    op = _operator(site)
+    op = operator(site)
     if op in _FOURIER:
         return _transform_growth(site, operand)
     if op in _ATEN_REDUCTIONS | _ONNX_REDUCTIONS:
@@ -150,11 +151,6 @@ def _transform_growth(site: Site, operand: tuple[int, ...]) -> float:
     """
     lengths = [operand[axis] for axis in site.attributes.get("dim", ()) if operand[axis] > 1]
     return max(1.0, sum(n if n & (n - 1) else log2(n) / 2 for n in lengths))
-
-
-def _operator(site: Site) -> str:
-    """Return the op of a site; of a module that is one operator, that one's."""
-    return str(site.attributes.get("aten", site.op))
 
 
 def _normalised(site: Site, op: str, operand: tuple[int, ...]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from divergence.diagnose.builder import Builder, Make
+from divergence.matching.steps import operator
 from divergence.records import Site
 
 Settings = Mapping[str, Any]
@@ -87,7 +88,7 @@ def function_of(site: Site) -> str:
 
     A module of a class of its own counts by the ATen op that it is made of.
     """
-    names = (site.op, str(site.attributes.get("aten", site.op)))
+    names = (site.op, operator(site))
     return next((key for key in map(canonical, names) if key in LOWERINGS), site.op)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergence.diagnose.suspect import Region
+from divergence.matching.steps import operator
 from divergence.records import Array, Site
 
 # Folding in float32 takes a division, a root and two products: some units in the last place.
@@ -84,16 +85,12 @@ def _holds(whole: Sequence[int], part: Sequence[int]) -> bool:
 
 def _folded_pairs(region: Region) -> Iterator[Expected]:
     sites = region.reference.sites
-    norms = [site for site in sites if _operator(site) == "batch_norm"]
-    layers = [site for site in sites if _operator(site) in _KERNELS and site.weights]
+    norms = [site for site in sites if operator(site) == "batch_norm"]
+    layers = [site for site in sites if operator(site) in _KERNELS and site.weights]
     for norm in norms:
         before = [layer for layer in layers if layer.name in norm.inputs]
         for layer in before or layers:  # of parallel branches each has a norm of its own
             yield from _folded(region, layer, norm)
-
-
-def _operator(site: Site) -> str:
-    return str(site.attributes.get("aten", site.op))
 
 
 def _folded(region: Region, layer: Site, norm: Site) -> Iterator[Expected]:

@@ -14,6 +14,7 @@ from divergence.diagnose.lowering import LOWERINGS, function_of, lowered
 from divergence.diagnose.reading import scalar_settings, stands_before_softmax
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
+from divergence.matching.steps import operator
 from divergence.records import Array, Evidence, Site
 
 CAUSE = "structure.missing_op"
@@ -72,7 +73,7 @@ def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
     """A parameter that the reference adds or multiplies by, and no node of the segment reads."""
     region, constants = suspect.region, _constants(suspect)
     for site in region.reference.sites:
-        op = BINARY.get(str(site.attributes.get("aten", site.op)))
+        op = BINARY.get(operator(site))
         for name in site.weights if op else ():
             weight = region.reference_weights.get(name)
             value = None if weight is None else weight.load()

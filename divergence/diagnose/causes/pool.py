@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from divergence.diagnose.edits import set_attributes, set_operator
 from divergence.diagnose.reading import attribute, settings
 from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.matching.steps import operator
 from divergence.records import Evidence
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 def _kinds(suspect: Suspect) -> Iterator[Hypothesis]:
     """Take the mean where the reference does and the node takes the greatest, and so on."""
     sites = suspect.region.reference.sites
-    wanted = {_kind(str(site.attributes.get("aten", site.op))): site for site in sites}
+    wanted = {_kind(operator(site)): site for site in sites}
     for kind, operators in KINDS.items():
         for node in suspect.region.node(*operators):
             name, form = node.name or node.output[0], operators.index(node.op_type)
