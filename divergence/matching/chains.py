@@ -40,11 +40,12 @@ class Chain:
     """A head with what is known of its weight, and the points behind it, the head first.
 
     size: (channels, elements of each). norms: of the sampled channels, None where integers
-    stand for them. moments: theirs.
+    stand for them. moments: theirs. biased: the head adds an offset itself.
     """
 
     head: int
     size: tuple[int, int]
+    biased: bool
     norms: Floats | None
     moments: Floats
     signature: Floats
@@ -65,6 +66,7 @@ def _chain(graph: Graph, node: Node, kernel: Kernel) -> Chain:
     return Chain(
         head=node.index,
         size=(kernel.channels, matrix.shape[1]),
+        biased=_bias(graph, node, kernel) is not None,
         norms=norms(matrix) if kernel.scaled else None,
         moments=statistics,
         signature=signature(statistics),
@@ -76,10 +78,7 @@ def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
     channels = kernel.channels
     chosen = sampled(channels)
     gain, offset = np.ones(len(chosen)), np.zeros(len(chosen))
-    given = [graph.program.weights[n] for n in head.weights if n != kernel.name]
-    padded = head.op.startswith(DOMAIN)  # blocked layout keeps whole blocks of channels
-    fits = (w for w in given if "float" in w.dtype and _is_vector(w, channels, padded))
-    bias = next(fits, None)
+    bias = _bias(graph, head, kernel)
     if bias is not None and kernel.scaled:
         offset = offset + _vector(bias, channels)
     yield Point(head.index, head.kind, gain, offset)
@@ -92,6 +91,14 @@ def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
         node = following
         gain, offset = gain * applied[0], offset * applied[0] + applied[1]
         yield Point(node.index, node.kind, gain, offset)
+
+
+def _bias(graph: Graph, head: Node, kernel: Kernel) -> Weight | None:
+    """Return what an operator adds to its product itself, None where it adds nothing."""
+    given = [graph.program.weights[n] for n in head.weights if n != kernel.name]
+    padded = head.op.startswith(DOMAIN)  # blocked layout keeps whole blocks of channels
+    fits = (w for w in given if "float" in w.dtype and _is_vector(w, kernel.channels, padded))
+    return next(fits, None)
 
 
 def _next_affine(graph: Graph, node: Node, channels: int) -> Node | None:
@@ -124,6 +131,8 @@ def _apply(graph: Graph, node: Node, channels: int) -> tuple[Floats, Floats] | N
 
 
 def _batch_norm(node: Node, given: list[Floats], one: Floats) -> tuple[Floats, Floats] | None:
+    if "instance" in node.op.lower() or node.attributes.get("running_mean", 0) is None:
+        return None  # by the statistics of its input
     if len(given) == 2:  # running statistics without scale and offset
         given = [one, 0 * one, *given]
     if len(given) != 4:

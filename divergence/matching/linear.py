@@ -83,7 +83,8 @@ def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
     By their states where the weights are alike, counting half between operators of one kind,
     so that a change in a weight does not part them; else the last with the last. What differs
     by less than a hundredth is a tie. Where all states differ (weights of a few bits), those
-    that differ least.
+    that differ least. An operator that adds its bias itself is the sum where another adds it
+    behind: whatever that adds, it is meant for the bias.
     """
     left, right = first.points, second.points
     if len(left) == len(right) == 1:
@@ -92,11 +93,19 @@ def align(first: Chain, second: Chain) -> list[tuple[int, int]]:
     if share is None:
         return _cheapest(np.full((len(left), len(right)), -_KNOWN))
     apart = np.array([[_distance(a, b, share) for b in right] for a in left])
+    if _adds_behind(first, second) or _adds_behind(second, first):
+        apart[0, 0] = 1.0
     kinds = np.array([[1.0 if a.kind == b.kind else 2.0 for b in right] for a in left])
     near = np.minimum(1.0, apart)
     pairs = _cheapest(np.round(near * kinds / 2, 2) - _KNOWN)
     pairs = pairs or _cheapest(np.round(near - near.min(), 2) - _TIE)
     return _consistent(pairs, first, second, apart)
+
+
+def _adds_behind(first: Chain, second: Chain) -> bool:
+    """Whether the first's head adds a bias that the second adds in a step of its own."""
+    later = second.points[1].kind if len(second.points) > 1 else ""
+    return first.biased and not second.biased and later in {"add", "sub"}
 
 
 def _consistent(

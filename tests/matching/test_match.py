@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from divergence.matching import match
+from divergence.matching.chains import chains
+from divergence.matching.graph import Graph
 from divergence.records import Match, Pairing, Program
 from tests.matching.programs import Sketch
 
@@ -237,6 +239,37 @@ def test_a_group_norm_used_thrice_is_the_last_step_of_its_lowering():
     found = pairs(match(torch_side(), file_side()))
     assert [found.get(f"norm{i}") for i in range(3)] == ["a0", "a1", "a2"]
     assert [found.get(f"act{i}") for i in range(3)] == ["y0", "y1", "y2"]
+
+
+def test_an_instance_norm_is_no_gain_of_each_channel():
+    sketch = Sketch("node")
+    value = sketch.op(
+        "c", "Conv", IMAGE, [sketch.input("x", IMAGE)], [sketch.weight("w", KERNELS[0])]
+    )
+    value = sketch.op("r", "Reshape", (1, 1, 288), [value])
+    names = [sketch.weight(n, np.full(1, v, "float32")) for n, v in (("one", 1), ("zero", 0))]
+    value = sketch.op("i", "InstanceNormalization", (1, 1, 288), [value], names)
+    gain = sketch.weight("g", np.full((8, 1, 1), 2, "float32"))
+    last = sketch.op("m", "Mul", IMAGE, [sketch.op("s", "Reshape", IMAGE, [value])], [gain])
+    (chain,) = chains(Graph(sketch.program(last)))
+    assert len(chain.points) == 1
+
+
+def test_a_wrong_bias_in_a_step_of_its_own_is_still_the_bias():
+    torch_side, file_side = Sketch("op"), Sketch("node")
+    kernel, tokens = RANDOM.normal(size=(8, 8)).astype("float32"), (5, 8)
+    names = [torch_side.weight("w", kernel), torch_side.weight("b", np.zeros(8, "float32"))]
+    value = torch_side.op("linear", "addmm", tokens, [torch_side.input("x", tokens)], names)
+    end = torch_side.op("act", "relu", tokens, [value])
+
+    value = file_side.op(
+        "m", "MatMul", tokens, [file_side.input("x", tokens)], [file_side.weight("w", kernel.T)]
+    )
+    wrong = file_side.weight("b", np.full(8, 0.5, "float32"))
+    value = file_side.op("a", "Add", tokens, [value], [wrong])
+    last = file_side.op("r", "Relu", tokens, [value])
+    found = pairs(match(torch_side.program(end), file_side.program(last)))
+    assert found["linear"] == "a"
 
 
 def test_a_recurrent_module_stands_opposite_its_last_layer_and_its_states_apart():

@@ -129,7 +129,7 @@ def bias(graph: Graph, size: float) -> Planted | None:
     for node in graph.of("Add"):
         for position, name in enumerate(node.input):
             value = graph.constant(name)
-            if value is not None and value.ndim == 1 and value.size > 1:
+            if value is not None and value.ndim == 1 and value.size > 1 and value.any():
                 graph.become(node, "Identity", [node.input[1 - position]])
                 return Planted(("structure.missing_op",), (node.name,))
     for node in graph.of("Conv", "Gemm"):

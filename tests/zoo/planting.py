@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import helper, numpy_helper
 
 
@@ -22,7 +23,7 @@ class Planted:
 
 @dataclass
 class Graph:
-    """A graph with look-ups; `float_size` is the size of each float value of one run."""
+    """A graph with look-ups."""
 
     model: onnx.ModelProto
     random: Random
@@ -127,3 +128,15 @@ def strip(model: onnx.ModelProto) -> dict[str, str]:
         del node.metadata_props[:]
     del model.graph.value_info[:], model.metadata_props[:]
     return renamed
+
+
+def first_output(model: onnx.ModelProto, value: np.ndarray) -> np.ndarray | None:
+    """Run a file that has one input, not optimised; None where the runtime refuses it."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        return session.run(None, {session.get_inputs()[0].name: value})[0]
+    except Exception:  # noqa: BLE001 - the runtime's refusals have no class in common
+        return None

@@ -1,7 +1,7 @@
 """Run the zoo and print its tables.
 
 `python -m tests.zoo.suite [WORD ...] [--cache FOLDER]`, where a word is derived, measured, unseen,
-special, or the name of an architecture or a fault.
+special, or the name of an architecture, a fault or several at once; several stands for all these.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from divergence import Report, trace
+from divergence.records import Culprit, Finding
 from tests.zoo.architectures import DERIVED, MEASURED, SUBJECTS, UNSEEN, Subject, subject
 from tests.zoo.clean import VARIANTS, variant
 from tests.zoo.faults import FAULTS
-from tests.zoo.planting import Graph, Planted, strip
+from tests.zoo.planting import Graph, Planted, first_output, strip
+from tests.zoo.several import SEVERAL, planted_several
 from tests.zoo.special import SPECIAL
 
 MOST_NODES = 12
@@ -54,7 +56,7 @@ class Outcome:
 
 def planted_models(
     made: Subject, only: set[str]
-) -> Iterator[tuple[str, float, bool, onnx.ModelProto, Planted]]:
+) -> Iterator[tuple[str, float, bool, onnx.ModelProto, tuple[Planted, ...]]]:
     for fault, (plant, sizes) in FAULTS.items():
         if only and fault not in only:
             continue
@@ -67,28 +69,35 @@ def planted_models(
                 break
             stripped = bool(number % 2) ^ (made.exporter == "dynamo")
             if stripped:
-                new = strip(model)
-                planted = Planted(
-                    planted.causes, tuple(new[n] for n in planted.nodes), planted.undoable
-                )
+                planted = renamed(planted, strip(model))
             if runs(model, made):
-                yield fault, size, stripped, model, planted
+                yield fault, size, stripped, model, (planted,)
+
+
+def renamed(planted: Planted, new: Mapping[str, str]) -> Planted:
+    return Planted(planted.causes, tuple(new[n] for n in planted.nodes), planted.undoable)
+
+
+def several_models(
+    made: Subject, only: set[str]
+) -> Iterator[tuple[str, float, bool, onnx.ModelProto, tuple[Planted, ...]]]:
+    for name in (n for n in SEVERAL if not only or n in only):
+        for stripped in (False, True):
+            found = planted_several(made, name)
+            if found is not None:
+                graph, planted = found
+                new = strip(graph.model) if stripped else {}
+                planted = tuple(renamed(p, new) for p in planted) if stripped else planted
+                if runs(graph.model, made):
+                    yield name, 1.0, stripped, graph.model, planted
 
 
 def runs(model: onnx.ModelProto, made: Subject) -> bool:
     """Whether the planted model runs, with other results than the right one."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    outputs = []
-    for each in (model, made.file):
-        try:
-            session = onnxruntime.InferenceSession(each.SerializeToString(), options)
-            feed = {session.get_inputs()[0].name: made.inputs.numpy()}
-            outputs.append(session.run(None, feed)[0])
-        except Exception:  # noqa: BLE001 - a fault that makes the file invalid is no divergence
-            return False
-    return outputs[0].shape == outputs[1].shape and not np.array_equal(*outputs)
+    planted, right = (first_output(each, made.inputs.numpy()) for each in (model, made.file))
+    if planted is None or right is None:  # a fault that makes the file invalid is no divergence
+        return False
+    return planted.shape == right.shape and not np.array_equal(planted, right)
 
 
 def judge(made: Subject, fault: str, size: float, stripped: bool, model, planted) -> Outcome:
@@ -109,21 +118,45 @@ def judge(made: Subject, fault: str, size: float, stripped: bool, model, planted
         return Outcome(
             made.name, made.exporter, fault, size, stripped, right, None, None, None, said, seconds
         )
-    located = not planted.nodes or any(
-        set(planted.nodes) & set(c.candidate_nodes) and len(c.candidate_nodes) <= MOST_NODES
-        for c in report.culprits
+    about = [_about(report, each, len(planted) == 1) for each in planted]
+    caused = all(
+        any(f.cause in p.causes for f in found) for p, found in zip(planted, about, strict=True)
     )
-    right = [f for f in report.findings if f.cause in planted.causes]
-    healed = [
-        f for f in report.findings if f.proof and f.proof.error_after < f.proof.error_before / 10
-    ]
-    if not right:
-        said += f" | {_culprits(report)} planted {planted.nodes}"
+    stray = [c for c in report.culprits if not any(_names(c, p) for p in planted if p.nodes)]
+    if not caused or stray:
+        said += f" | {_culprits(report)} planted {[p.nodes for p in planted]}, {len(stray)} stray"
     return Outcome(
         made.name, made.exporter, fault, size, stripped, report.verdict.status == "divergent",
-        located, bool(report.findings) and report.findings[0].cause in planted.causes,
-        bool(healed) if planted.undoable else None, said, seconds,
+        all(_located(report, each) for each in planted), caused,
+        all(any(_healed(f) for f in found) for found in about)
+        if all(p.undoable for p in planted) else None, said, seconds,
     )  # fmt: skip
+
+
+def _names(culprit: Culprit, planted: Planted) -> bool:
+    return bool(set(planted.nodes) & set(culprit.candidate_nodes))
+
+
+def _located(report: Report, planted: Planted) -> bool:
+    return not planted.nodes or any(
+        _names(c, planted) and len(c.candidate_nodes) <= MOST_NODES for c in report.culprits
+    )
+
+
+def _about(report: Report, planted: Planted, alone: bool) -> list[Finding]:
+    """Return what is said of a fault: the first finding, of several faults those of its place."""
+    if alone:
+        return list(report.findings[:1])
+    return [
+        f
+        for f in report.findings
+        if f.culprit is not None and _names(report.culprits[f.culprit], planted)
+    ]
+
+
+def _healed(finding: Finding) -> bool:
+    proof = finding.proof
+    return proof is not None and proof.error_after < proof.error_before / 10
 
 
 def _culprits(report: Report) -> str:
@@ -143,7 +176,7 @@ def run(names: list[str], faults: set[str], cache: Path | None = None) -> list[O
                     print(f"     {name} {exporter}: not exported ({error!s:.100})", flush=True)
                     continue
                 outcomes += _clean(made, faults)
-                for case in planted_models(made, faults):
+                for case in chain(planted_models(made, faults), several_models(made, faults)):
                     outcomes.append(judge(made, *case))
                     show(outcomes[-1])
     return outcomes
@@ -155,7 +188,7 @@ def run_special() -> list[Outcome]:
     for name, build in SPECIAL.items():
         case = build()
         made = Subject("special", "torchscript", case.model, case.inputs, case.file)
-        outcomes.append(judge(made, name, 1.0, False, case.file, case.planted))
+        outcomes.append(judge(made, name, 1.0, False, case.file, (case.planted,)))
         show(outcomes[-1])
     return outcomes
 
@@ -177,10 +210,11 @@ def show(o: Outcome) -> None:
         return "-" if value is None else "+" if value else "."
 
     marks = "".join(mark(v) for v in (o.verdict, o.located, o.caused, o.proved))
+    told = "." in marks or "stray" in o.said
     names = "stripped" if o.stripped else "named"
     print(
         f"{marks} {o.architecture:18} {o.exporter:11} {names:8} {o.fault:18} {o.size:7.0e} "
-        f"{o.seconds:5.1f}s {'' if marks.replace('-', '+') == '++++' else o.said[:400]}",
+        f"{o.seconds:5.1f}s {o.said[:500] if told else ''}",
         flush=True,
     )
 
@@ -218,7 +252,8 @@ def main() -> None:
     asked = parser.parse_args()
     which = {"derived": list(DERIVED), "measured": list(MEASURED), "unseen": list(UNSEEN)}
     names = [n for w in asked.words for n in which.get(w, [w] if w in SUBJECTS else [])]
-    faults = {word for word in asked.words if word in {*FAULTS, *VARIANTS, "clean"}}
+    faults = {word for word in asked.words if word in {*FAULTS, *SEVERAL, *VARIANTS, "clean"}}
+    faults |= set(SEVERAL) if "several" in asked.words else set()
     outcomes = run_special() if "special" in asked.words or not asked.words else []
     if names or "special" not in asked.words:
         outcomes += run(names or which["measured"], faults, asked.cache)
