@@ -59,6 +59,20 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
     )
 
 
+def computed(sites: Mapping[str, Site], found: Segment) -> tuple[Site, ...]:
+    """Return the constants of a segment that nodes compute from others, not those restored."""
+    known: dict[str, Site] = {}
+    stack = [name for site in found.sites for name in site.weights]
+    while stack:
+        site = sites.get(stack.pop())
+        if site is None or not site.weights or site.op == "DequantizeLinear":
+            continue
+        if site.name not in known:
+            known[site.name] = site
+            stack.extend(site.weights)
+    return tuple(known.values())
+
+
 def live(program: Program) -> frozenset[str]:
     """Return the sites that an output depends on; the rest is computed for nothing."""
     sites = index(program)

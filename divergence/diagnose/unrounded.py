@@ -38,12 +38,17 @@ class Cut:
     """What is cut off where a quantisation's range ends: a ReLU may have been left out for it.
 
     low, high: whether at that end. slack: not where no element is half a step beyond, for then it
-    is rounding.
+    is rounding. sums: cut all the same behind operators that sum up, which ReLUs follow.
     """
 
     low: bool = True
     high: bool = True
     slack: bool = False
+    sums: bool = False
+
+
+# What a ReLU stands behind, that is left out where the range of its result begins at zero.
+SUMS = frozenset({"Add", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def unround(
@@ -69,8 +74,10 @@ class _Rewriter:
     cut: Cut
     taken: set[str] = field(default_factory=set)
     rows: Mapping[str, NodeProto] = field(default_factory=dict)
+    makers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.makers = {name: node.op_type for node in self.graph.node for name in node.output}
         self.rows = {n.output[0]: n for n in self.graph.node if n.op_type == "Gather"}
         held = {tensor.name for tensor in self.graph.initializer}
         self.taken = held | {name for n in self.graph.node for name in (*n.input, *n.output)}
@@ -94,7 +101,8 @@ class _Rewriter:
             self._look_up(node, (0, 1, 2))
             self._become(node, "Identity", [node.input[0]])
         elif node.op_type == "QuantizeLinear":
-            self._range(node, node.input[0], result_of(node))
+            maker = self.makers.get(node.input[0], "")
+            self._range(node, node.input[0], result_of(node), maker)
         elif node.op_type == "DynamicQuantizeLinear":
             self._hold(node.output[1], np.ones((), np.float32))
             self._hold(node.output[2], np.zeros((), np.uint8))
@@ -145,10 +153,13 @@ class _Rewriter:
             del last.input[:]
             last.input.extend([node.output[0], addend])
         else:
-            self._range(last, node.output[0], result)
+            self._range(last, node.output[0], result, op_type)
 
-    def _range(self, node: NodeProto, source: str, result: tuple[int, int]) -> None:
-        """Let the node cut off what the range of its result does not hold."""
+    def _range(self, node: NodeProto, source: str, result: tuple[int, int], maker: str) -> None:
+        """Let the node cut off what the range of its result does not hold.
+
+        maker: the operator that makes what is quantised.
+        """
         found = limits(node, result, self.constants)
         if found is None or not (self.cut.low or self.cut.high):
             self._become(node, "Identity", [source])
@@ -159,7 +170,7 @@ class _Rewriter:
             self._add(f"{stem}.{word}", end) if cut else ""
             for word, end, cut in (("least", least, self.cut.low), ("most", most, self.cut.high))
         ]
-        if not self.cut.slack:
+        if not self.cut.slack or (self.cut.sums and maker in SUMS):
             self._become(node, "Clip", [source, *ends])
             return
         inside = self._make("Clip", [source, *ends], stem)

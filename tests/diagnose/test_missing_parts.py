@@ -49,6 +49,22 @@ class Shared(nn.Module):
         return self.head(x), scores, places
 
 
+class Placed(nn.Module):
+    """An attention whose logits get a bias for each distance."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.table = nn.Parameter(torch.randn(TOKENS))
+        places = torch.arange(TOKENS)
+        self.register_buffer("distance", (places[:, None] - places).abs())
+
+    def forward(self, x):
+        bias = self.table[self.distance]
+        logits = self.q(x) @ self.k(x).transpose(-1, -2)
+        return (logits + bias).softmax(-1) @ self.v(x)
+
+
 def traced(model: nn.Module, faulty: nn.Module, x: torch.Tensor) -> divergence.Report:
     faulty.load_state_dict(model.state_dict())
     return divergence.trace(model, export(faulty.eval(), (x,)), x)
@@ -63,6 +79,20 @@ def scaled(layer: str) -> divergence.Report:
         faulty.get_submodule(layer).weight *= 1.05
     x = 3 * torch.randn(1, 24)
     return divergence.trace(model, export(faulty, (x,)), x)
+
+
+def test_what_is_computed_from_constants_is_to_blame_where_an_input_is_not_read():
+    torch.manual_seed(0)
+    x = torch.randn(1, TOKENS, WIDTH)
+    model = Placed().eval()
+    file = export(model, (x,))
+    (add,) = (n for n in file.graph.node if n.op_type == "Add" and "Gather" in n.input[1])
+    add.op_type, add.input[:] = "Identity", [add.input[1]]
+    report = divergence.trace(model, file, x)
+    assert add.name in report.culprits[0].candidate_nodes
+    assert report.findings[0].cause == "structure.missing_op"
+    proof = report.findings[0].proof
+    assert proof.error_after < 1e-4 * proof.error_before
 
 
 @pytest.mark.parametrize(

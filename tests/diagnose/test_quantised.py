@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import numpy_helper
-from onnxruntime import quantization
+from onnx import helper, numpy_helper
+from onnxruntime import InferenceSession, quantization
 from torch import nn
 from torch.nn import functional
 
 import divergence
+from divergence.diagnose.unrounded import Cut, unround
+from divergence.records import Weight
 from sample_models.calibrate import calibrate
 from tests.zoo.special import export
 
@@ -133,3 +135,28 @@ def test_a_range_that_cuts_values_off_is_told_apart(tmp_path):
     assert report.verdict.status == "divergent"
     assert report.findings[0].cause == "precision.overflow"
     assert report.findings[0].parameters["reached"] > report.findings[0].parameters["maximum"]
+
+
+def test_a_relu_left_out_is_kept_where_another_range_ends_within_rounding():
+    """Behind a sum the range that begins at zero is a ReLU, behind a function it is rounding."""
+    step = helper.make_node
+    nodes = [
+        step("Add", ["x", "x"], ["sum"]),
+        step("QuantizeLinear", ["sum", "scale", "zero"], ["sum.integers"]),
+        step("DequantizeLinear", ["sum.integers", "scale", "zero"], ["relu"]),
+        step("HardSwish", ["x"], ["swish"]),
+        step("QuantizeLinear", ["swish", "scale", "zero"], ["swish.integers"]),
+        step("DequantizeLinear", ["swish.integers", "scale", "zero"], ["y"]),
+    ]
+    held = {"scale": np.float32(2), "zero": np.uint8(0)}
+    ends = [helper.make_tensor_value_info(n, 1, [2]) for n in ("x", "relu", "y")]
+    graph = helper.make_graph(
+        nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(v, k) for k, v in held.items()]
+    )
+    known = {k: Weight(k, v.shape, str(v.dtype), partial(np.asarray, v)) for k, v in held.items()}
+    unround(graph, known, {}, Cut(slack=True, sums=True))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    value = np.array([-0.3, 1], np.float32)
+    relu, swish = InferenceSession(model.SerializeToString()).run(None, {"x": value})
+    assert np.allclose(relu, [0, 2])
+    assert np.allclose(swish, value * np.clip(value / 6 + 0.5, 0, 1))

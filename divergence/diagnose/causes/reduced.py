@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 CAUSE = "precision.reduced"
 # Of float16, the finest of the reduced precisions; quantised integers have coarser ones.
 HALF = 2.0**-10
-# Both ways to take the rounding out that a range has at its ends.
-TIGHT, LOOSE = Cut(), Cut(slack=True)
+# The ways to take the rounding out that a range has at its ends.
+CUTS = (Cut(), Cut(slack=True), Cut(slack=True, sums=True))
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
@@ -39,7 +39,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     rounding = [node for node in suspect.region.nodes if node.op_type in ROUNDING]
     weights = reference_weights(suspect.region)
     if rounding or weights:
-        whole = [unrounded(suspect.region, rounding, weights, cut) for cut in (TIGHT, LOOSE)]
+        whole = [unrounded(suspect.region, rounding, weights, cut) for cut in CUTS]
         names += [*(node.name or node.output[0] for node in rounding), *weights]
         kinds.append("int8")
     if not names:
@@ -90,7 +90,7 @@ def unrounded(
     place: Region,
     rounding: Sequence[NodeProto],
     weights: Mapping[str, Array],
-    cut: Cut = TIGHT,
+    cut: Cut = CUTS[0],
 ) -> Edit:
     """Return what takes the rounding to integers out of a segment."""
     values = tuple(node.output[0] for node in rounding)
@@ -116,11 +116,11 @@ def widened(node: NodeProto) -> Edit:
 
 
 def _everywhere(inquiry: Inquiry) -> Iterator[Edit]:
-    """Yield what takes all rounding to integers out of the file, in both ways."""
+    """Yield what takes all rounding to integers out of the file, in each way."""
     regions = [region(inquiry.scene, match) for match in inquiry.introduced]
     weights = {name: value for place in regions for name, value in reference_weights(place).items()}
     known = inquiry.scene.candidate.weights
-    for cut in (TIGHT, LOOSE):
+    for cut in CUTS:
         apply = partial(unround, constants=known, weights=weights, cut=cut)
         yield Edit("round nothing to integers in the whole file", apply, lasting=False)
 
