@@ -189,7 +189,7 @@ class Metrics:
     both_nonfinite: positions where both are NaN, or the same infinity: equal, but no number.
     violations: elements beyond the tolerance that was asked for, None where none was.
     needed_atol: least absolute tolerance with which the pair passes at each relative one of
-    `compare.allowance.RTOLS`; empty where nothing differs.
+    `compare.tolerance.RTOLS`; empty where nothing differs.
     incomparable: why the two cannot be subtracted (shapes, no numbers), "" where they can.
     """
 

@@ -13,18 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from divergence.compare import compiled
-from divergence.compare.block import Block
-
-RTOLS = (1e-4, 1e-3, 1e-2)  # what users ask for; at 0 it is max_abs
-
-
-def of_block(block: Block) -> tuple[float, ...]:
-    """Return the least atol that the block needs at each of `RTOLS`, 0 where it needs none."""
-    if block.equal or block.greatest_relative <= RTOLS[0]:  # then all pass at atol 0
-        return (0.0,) * len(RTOLS)
-    needed: tuple[float, ...] = compiled.greatest_excesses(*block.operands, RTOLS)
-    return needed
+from divergence.compare.tolerance import RTOLS
 
 
 def together(found: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from divergence.compare import compiled
 from divergence.compare.counts import Counts
 from divergence.compare.dtypes import is_integer
+from divergence.compare.tolerance import RTOLS, Tolerance
 from divergence.records import Array
 
 BLOCK = 131_072  # elements: 1 MiB of two float32 arrays
@@ -24,6 +25,7 @@ Sum = float | np.longdouble
 Operands = tuple[Array, Array, Float64 | None]
 # What is computed before it is known that all elements are finite.
 _SEEN_BEFORE = ("operands", "_sums", "reference_squared", "error_squared")
+_NO_TOLERANCE = Tolerance(rtol=0.0, atol=np.inf)
 
 
 class Workspace:
@@ -40,7 +42,10 @@ class Workspace:
 
 
 class Sums(NamedTuple):
-    """What one pass finds: sums of r^2, c^2, e^2, r c and e, the greatest e, how many r != c."""
+    """What one pass finds: sums of r^2, c^2, e^2, r c and e, the greatest e, how many r != c.
+
+    place: the greatest error is behind it, not far.
+    """
 
     reference_squared: float
     candidate_squared: float
@@ -49,6 +54,19 @@ class Sums(NamedTuple):
     error: float
     greatest: float
     mismatched: int
+    place: int
+
+
+class Relations(NamedTuple):
+    """What another pass finds, of errors against the reference's magnitude.
+
+    greatest: NaN where the reference is zero everywhere. violations: of the tolerance.
+    needed_atol: the least with which all pass, at each of `RTOLS`.
+    """
+
+    greatest: float
+    violations: int
+    needed_atol: tuple[float, ...]
 
 
 class Block:
@@ -56,16 +74,22 @@ class Block:
 
     reference, candidate: elements in their own types, finite on both sides.
     start: position of the first element in the whole; positions: where the elements came
-    from inside the block, None where all are finite.
+    from inside the block, None where all are finite. tolerance: what violations are counted of.
     """
 
     def __init__(
-        self, reference: Array, candidate: Array, start: int = 0, workspace: Workspace | None = None
+        self,
+        reference: Array,
+        candidate: Array,
+        start: int = 0,
+        workspace: Workspace | None = None,
+        tolerance: Tolerance | None = None,
     ) -> None:
         self.reference, self.candidate, self.start = reference, candidate, start
         self.positions: NDArray[np.intp] | None = None
         self.first_nonfinite: int | None = None
         self._workspace = workspace or Workspace()
+        self._tolerance = tolerance or _NO_TOLERANCE
         self.counts = Counts(reference.size, self._mismatched())
         if not np.isfinite(self.reference_squared + self.error_squared):
             self._keep_finite()
@@ -103,13 +127,16 @@ class Block:
     @cached_property
     def worst(self) -> int:
         """Position of the greatest error in the whole, the first of several."""
-        index = int(compiled.first_of(*self.operands, self.greatest))
+        index = int(compiled.first_of(*self.operands, self._sums.place, self.greatest))
         return self.start + (index if self.positions is None else int(self.positions[index]))
 
     @cached_property
-    def greatest_relative(self) -> float:
-        """The greatest error / |reference|, NaN where the reference is zero everywhere."""
-        return float(compiled.greatest_relative(*self.operands))
+    def relations(self) -> Relations:
+        """The errors against the reference's magnitude."""
+        allowed = self._tolerance
+        found = compiled.relations(*self.operands, allowed.rtol, allowed.atol, RTOLS)
+        greatest, violations, *needed = found
+        return Relations(greatest, violations, tuple(needed))
 
     @property
     def peak(self) -> float:

@@ -32,24 +32,46 @@ def compiled(function: Any, **options: Any) -> Any:
 _sums: Any = partial(compiled, fastmath={"reassoc", "contract", "nsz"})
 
 
+# Elements whose greatest error is known, so that its place is soon found.
+STRETCH = 4096
+
+
 @_sums
 def sums(
     reference: Any, candidate: Any, errors: Any
-) -> tuple[float, float, float, float, float, float, int]:
-    """Return the sums of r^2, c^2, e^2, r c and e, the greatest e, and how many r != c."""
+) -> tuple[float, float, float, float, float, float, int, int]:
+    """Return the sums of r^2, c^2, e^2, r c and e, the greatest e, how many r != c, and a place.
+
+    The place is where the first stretch with the greatest error starts.
+    """
     reference_squared = candidate_squared = error_squared = product = total = 0.0
     greatest = np.int64(0)
     mismatched: Any = 0
-    for i in range(reference.size):
-        r, c = np.float64(reference[i]), np.float64(candidate[i])
-        e = abs(r - c) if errors is None else errors[i]
-        reference_squared += r * r
-        candidate_squared += c * c
-        error_squared += e * e
-        product += r * c
-        total += e
-        greatest = max(greatest, np.float64(e).view(np.int64))
-        mismatched += r != c
+    place = 0
+    for start in range(0, reference.size, STRETCH):
+        ours, theirs = reference[start : start + STRETCH], candidate[start : start + STRETCH]
+        # Sums of their own: into those above a loop would not add several at a time.
+        rr = cc = ee = rc = te = 0.0
+        top = np.int64(0)
+        apart: Any = 0
+        for i in range(ours.size):
+            r, c = np.float64(ours[i]), np.float64(theirs[i])
+            e = abs(r - c) if errors is None else errors[start + i]
+            rr += r * r
+            cc += c * c
+            ee += e * e
+            rc += r * c
+            te += e
+            top = max(top, np.float64(e).view(np.int64))
+            apart += r != c
+        reference_squared += rr
+        candidate_squared += cc
+        error_squared += ee
+        product += rc
+        total += te
+        mismatched += apart
+        if top > greatest:
+            greatest, place = top, start
     return (
         reference_squared,
         candidate_squared,
@@ -58,63 +80,50 @@ def sums(
         total,
         np.int64(greatest).view(np.float64),
         mismatched,
+        place,
     )
 
 
 @compiled
-def greatest_relative(reference: Any, candidate: Any, errors: Any) -> float:
-    """Return the greatest e / |r| where r is not zero; NaN where it always is."""
-    greatest = np.int64(-1)  # the bits of a NaN
-    for i in range(reference.size):
+def first_of(reference: Any, candidate: Any, errors: Any, start: int, error: float) -> int:
+    """Return the first position from `start` on with this error, -1 where there is none."""
+    for i in range(start, reference.size):
         r = np.float64(reference[i])
         e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
-        bits = np.float64(e / abs(r)).view(np.int64)
-        greatest = max(greatest, bits if r != 0 else np.int64(-1))
-    return np.int64(greatest).view(np.float64)
-
-
-@compiled
-def first_of(reference: Any, candidate: Any, errors: Any, error: float) -> int:
-    """Return the first position with this error, -1 where there is none."""
-    start, step = 0, 512
-    while start < reference.size:  # a stretch is counted in one go, and searched if it holds one
-        end = min(start + step, reference.size)
-        held: Any = 0
-        for i in range(start, end):
-            r = np.float64(reference[i])
-            e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
-            held += e == error
-        step = step if not held else step // 2
-        start = start if held else end
-        if held and step == 0:
-            return int(start)
+        if e == error:
+            return int(i)
     return -1
 
 
 @compiled
-def count_beyond(reference: Any, candidate: Any, errors: Any, rtol: float, atol: float) -> int:
-    """Return how many e > atol + rtol |r|."""
+def relations(
+    reference: Any,
+    candidate: Any,
+    errors: Any,
+    rtol: float,
+    atol: float,
+    rtols: tuple[float, float, float],
+) -> tuple[float, int, float, float, float]:
+    """Return the greatest e / |r|, how many e > atol + rtol |r|, the greatest e - rtols |r|.
+
+    The first is NaN where r is always zero, the last three are 0 where none is above.
+    """
+    relative = np.int64(-1)  # the bits of a NaN
+    first = second = third = np.int64(0)
     count: Any = 0
     for i in range(reference.size):
         r = np.float64(reference[i])
         e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
-        count += e > atol + rtol * abs(r)
-    return int(count)
-
-
-@compiled
-def greatest_excesses(
-    reference: Any, candidate: Any, errors: Any, rtols: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Return for each rtol the greatest e - rtol |r|, 0 where none is above."""
-    first = second = third = np.int64(0)
-    for i in range(reference.size):
-        r = np.float64(reference[i])
-        e = abs(r - np.float64(candidate[i])) if errors is None else errors[i]
-        first = max(first, np.float64(e - rtols[0] * abs(r)).view(np.int64))
-        second = max(second, np.float64(e - rtols[1] * abs(r)).view(np.int64))
-        third = max(third, np.float64(e - rtols[2] * abs(r)).view(np.int64))
+        r = abs(r)
+        bits = np.float64(e / r).view(np.int64)
+        relative = max(relative, bits if r != 0 else np.int64(-1))
+        count += e > atol + rtol * r
+        first = max(first, np.float64(e - rtols[0] * r).view(np.int64))
+        second = max(second, np.float64(e - rtols[1] * r).view(np.int64))
+        third = max(third, np.float64(e - rtols[2] * r).view(np.int64))
     return (
+        np.int64(relative).view(np.float64),
+        int(count),
         np.int64(first).view(np.float64),
         np.int64(second).view(np.float64),
         np.int64(third).view(np.float64),

@@ -13,18 +13,24 @@ from typing import TypeVar
 import numpy as np
 
 from divergence.compare.block import BLOCK, Block, Workspace
+from divergence.compare.tolerance import Tolerance
 from divergence.records import Array
 
 Result = TypeVar("Result")
 _local = threading.local()
 
 
-def map_blocks(reference: Array, candidate: Array, work: Callable[[Block], Result]) -> list[Result]:
+def map_blocks(
+    reference: Array,
+    candidate: Array,
+    work: Callable[[Block], Result],
+    tolerance: Tolerance | None = None,
+) -> list[Result]:
     """Return `work(block)` for every block of two flat arrays of one length, in their order."""
     workspace = _workspace()
     with np.errstate(all="ignore"):  # 0/0, overflow: each metric says what becomes of them
         return [
-            work(Block(reference[i : i + BLOCK], candidate[i : i + BLOCK], i, workspace))
+            work(Block(reference[i : i + BLOCK], candidate[i : i + BLOCK], i, workspace, tolerance))
             for i in range(0, reference.size, BLOCK)
         ]
 

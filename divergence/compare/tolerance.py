@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from divergence.compare import compiled
-from divergence.compare.block import Block
 from divergence.compare.dtypes import DType, coarser, epsilon, is_float
 
 
@@ -20,6 +18,7 @@ class Tolerance:
 
 
 EXACT = Tolerance(rtol=0.0, atol=0.0)
+RTOLS = (1e-4, 1e-3, 1e-2)  # what users ask for
 
 # The defaults of torch.testing.assert_close (torch 2.14, testing/_comparison.py,
 # _DTYPE_PRECISIONS), which were chosen for two implementations of one operator; a whole network
@@ -48,10 +47,3 @@ def tolerance_for(reference: DType, candidate: DType) -> Tolerance:
     if not is_float(judged):
         return EXACT
     return TOLERANCES.get(judged.name, Tolerance(rtol=epsilon(judged), atol=1e-5))
-
-
-def violations(block: Block, tolerance: Tolerance) -> int:
-    """Return how many finite elements of the block are further apart than allowed."""
-    if block.greatest <= tolerance.atol:
-        return 0
-    return int(compiled.count_beyond(*block.operands, tolerance.rtol, tolerance.atol))

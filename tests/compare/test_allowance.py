@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from divergence.compare.allowance import RTOLS, needed_atol
+from divergence.compare.allowance import needed_atol
 from divergence.compare.measure import measure
+from divergence.compare.tolerance import RTOLS
 
 
 def exact(reference, candidate, rtol):

@@ -13,7 +13,7 @@ from divergence.compare.metrics.metric import Metric, greatest
 
 def partial(block: Block) -> float:
     """Return the block's greatest quotient, NaN where every reference is zero."""
-    return 0.0 if block.equal else block.greatest_relative
+    return 0.0 if block.equal else block.relations.greatest
 
 
 def finish(partials: Sequence[float]) -> float:
