@@ -52,12 +52,25 @@ def as_given(file: OnnxFile) -> Deployed:
     return Deployed(file.model, file.weights, places, wire(file.model.graph))
 
 
-def optimized(
-    file: OnnxFile, settings: Settings, types: Mapping[str, ValueType], name: str
-) -> tuple[Session, Deployed]:
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The graph that the runtime made of a file.
+
+    session: an ordinary one: it serves as the untouched run where nothing was renamed.
+    plain: the same graph without channels-last layouts, where it has such.
+    """
+
+    session: Session
+    model: ModelProto
+    weights: Mapping[str, Stored] = field(repr=False)
+    plain: ModelProto | None
+
+
+def save(file: OnnxFile, settings: Settings, name: str) -> Saved:
     """Make a session of the file and read back the graph that the runtime made of it.
 
-    The session is an ordinary one: it serves as the untouched run where nothing was renamed.
+    Raises:
+        LoadError: the runtime refuses the file. CaptureError: there is no room for the graph.
     """
     with TemporaryDirectory(prefix="divergence-", ignore_cleanup_errors=True) as folder:
         _check_room(file, Path(folder))
@@ -70,12 +83,17 @@ def optimized(
             plain = _without(channels_last.OPTIMIZER, file, settings, Path(folder))
         # The mappings outlive the folder: the files' pages stay until the last one is closed.
         held = {key: _held(stored) for key, stored in saved.weights.items()}
+    return Saved(session, saved.model, held, plain)
+
+
+def deployed(file: OnnxFile, saved: Saved, types: Mapping[str, ValueType]) -> Deployed:
+    """Return what the runtime made of a file, with the places of the file's values in it."""
     wiring = wire(file.model.graph)
-    places = _located(file.model, saved.model, wiring, types, plain)
+    places = _located(file.model, saved.model, wiring, types, saved.plain)
     turns = {name: number for number, name in enumerate(wiring.producers)}
     top = {place.value: turns[name] for name, place in places.items() if not place.body}
     reorder(saved.model.graph, top)
-    return session, Deployed(saved.model, held, places, wiring)
+    return Deployed(saved.model, saved.weights, places, wiring)
 
 
 def _check_room(file: OnnxFile, folder: Path) -> None:

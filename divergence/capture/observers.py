@@ -109,24 +109,30 @@ def cast_before(element: int) -> int | None:
 
 
 def operator(element: int) -> str:
-    """Return the operator that observes an element type, registered on first use."""
+    """Return the operator that observes an element type."""
     with _LOCK:
-        return _registered(_DIRECT[_THROUGH.get(element, element)])
+        return _registered()[_DIRECT[_THROUGH.get(element, element)]]
 
 
 @cache
-def _registered(kind: str) -> str:
+def _registered() -> Mapping[str, str]:
+    """Register the operators of all types, and return their names.
+
+    All at once: the library keeps them side by side in memory that moves when another comes, and
+    sessions that were made before would call what was there.
+    """
     with _lightly():
         from onnxruntime_extensions import PyCustomOpDef, onnx_op
-    name = f"DivergenceObserve_{kind}"
     number = PyCustomOpDef.dt_int64
-    onnx_op(
-        op_type=name,
-        inputs=[getattr(PyCustomOpDef, f"dt_{kind}")],
-        outputs=[PyCustomOpDef.dt_uint8],
-        attrs={"recorder": number, "tap": number},
-    )(_observe)
-    return name
+    names = {kind: f"DivergenceObserve_{kind}" for kind in _DIRECT.values()}
+    for kind, name in names.items():
+        onnx_op(
+            op_type=name,
+            inputs=[getattr(PyCustomOpDef, f"dt_{kind}")],
+            outputs=[PyCustomOpDef.dt_uint8],
+            attrs={"recorder": number, "tap": number},
+        )(_observe)
+    return names
 
 
 @contextmanager

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
 from divergence.capture import observers
-from divergence.capture.batches import Batches
 from divergence.capture.blocked_file import blocked_values
-from divergence.capture.deployed import Deployed, as_given, optimized
 from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
 from divergence.capture.flattening import HOLDERS, Flat, flattened
 from divergence.capture.fusions import with_covers
-from divergence.capture.observed import Observed
+from divergence.capture.known import Knowledge
 from divergence.capture.onnx_file import OnnxFile, read_onnx
-from divergence.capture.onnx_program import read_program
 from divergence.capture.onnx_session import Session, Settings
-from divergence.capture.onnx_shapes import ValueType, infer
 from divergence.capture.onnx_tensors import Stored, element_of
 from divergence.capture.relinking import relinked
 from divergence.capture.runner import Probe
+from divergence.capture.sessions import Sessions
 from divergence.capture.surgery import declared
-from divergence.capture.tracing import Trace, asked, plan, retyped
+from divergence.capture.tracing import Trace, asked
 from divergence.capture.turns import Show, Survey, unrolled
 from divergence.errors import CaptureError, LoadError
 from divergence.records import Array, Call, Program, Unpaired
@@ -35,19 +32,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 Observe = Literal["auto", "observers", "outputs"]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the file says for inputs of these shapes, by name."""
-
-    key: Mapping[str, tuple[int, ...]]
-    types: Mapping[str, ValueType]
-    program: Program
-
-    @cached_property
-    def shapes(self) -> dict[str, tuple[int, ...] | None]:
-        return {site.name: site.shape for site in self.program.sites}
 
 
 class OnnxRunner:
@@ -88,7 +72,15 @@ class OnnxRunner:
         self.settings = Settings(provider, optimization, threads, folder, disabled_optimizers)
         self._by_observers = observe != "outputs" and observers.available()
         self._lock = RLock()
-        self._last: _Known | None = None
+        self._known = Knowledge(self.file)
+        self._sessions = Sessions(
+            self.file,
+            self.settings,
+            self._known,
+            name=self.name,
+            memory=memory,
+            by_observers=self._by_observers,
+        )
         self._laid_out: tuple[Call, Flat | None] | None = None
 
     def program(self, call: Call) -> Program:
@@ -98,8 +90,10 @@ class OnnxRunner:
         `divergence.covers` of a site names the nodes that it computes together with such. A
         model with loops or branches is run once, to know which turns are taken.
         """
-        program = self._known(self._feeds(call)).program
-        trace = self._trace
+        feeds = self._feeds(call)
+        self._sessions.start()
+        program = self._known(feeds).program
+        trace = self._sessions.trace
         hidden = {**trace.hidden, **_formless(program, trace)}
         listed = tuple(Unpaired("candidate", site, reason) for site, reason in hidden.items())
         program = replace(program, unobservable=listed)
@@ -138,16 +132,16 @@ class OnnxRunner:
         """
         feeds = self._feeds(call)
         if probe is None:
-            return tuple(self._plain.run(feeds))
+            return tuple(self._sessions.plain.run(feeds))
         known = self._known(feeds)
-        show = Show(probe, sites, self._trace.members, known.shapes)
+        show = Show(probe, sites, self._sessions.trace.members, known.shapes)
         for name, value in feeds.items():
             show.input(name, value)
-        return tuple(self._tracer.run(feeds, show))
+        return tuple(self._sessions.tracer.run(feeds, show))
 
     def untouched(self, call: Call) -> tuple[Array, ...]:
         """Return the outputs of a session of the file as it is, with nothing observed."""
-        return tuple(self._plain.run(self._feeds(call)))
+        return tuple(self._sessions.plain.run(self._feeds(call)))
 
     def fed_windows(
         self, boundaries: Sequence[str], sizes: Mapping[str, int], memory: int | None = None
@@ -164,9 +158,9 @@ class OnnxRunner:
         made = [name for name in boundaries if name in known]
         known.update(dict.fromkeys(blocked_values(self.file.model.graph), TensorProto.FLOAT))
         unknown = [name for name in made if not known[name]]
-        known.update(asked(self.file.model, self.file.weights, unknown, self._as_is))
+        known.update(asked(self.file.model, self.file.weights, unknown, self._sessions.as_is))
         bound = self.memory if memory is None else memory
-        return windows(self.file, made, known, sizes, bound, self._as_is)
+        return windows(self.file, made, known, sizes, bound, self._sessions.as_is)
 
     def evaluate(
         self, model: ModelProto, call: Call, outputs: Sequence[str] | None = None
@@ -188,7 +182,7 @@ class OnnxRunner:
         weights: Mapping[str, Stored],
     ) -> dict[str, Array]:
         model = model if outputs is None else declared(model, outputs)
-        session = Session(model, self._as_is, weights, name=self.name)
+        session = Session(model, self._sessions.as_is, weights, name=self.name)
         given = {name: value for name, value in feeds.items() if name in session.inputs}
         return dict(zip(session.outputs, session.run(given), strict=True))
 
@@ -208,71 +202,6 @@ class OnnxRunner:
             "observe": "observers" if self._by_observers else "outputs",
         }
 
-    # --- what is made once, when it is needed -----------------------------------------------
-
-    @property
-    def _plain(self) -> Session:
-        """A session of the file as it is."""
-        with self._lock:
-            return self._untouched
-
-    @property
-    def _trace(self) -> Trace:
-        with self._lock:
-            return self._made[0]
-
-    @property
-    def _tracer(self) -> Observed | Batches:
-        with self._lock:
-            return self._made[1]
-
-    def _known(self, feeds: Mapping[str, Array] | None = None) -> _Known:
-        """What is known for inputs of these shapes, or of those before; the last is kept."""
-        key = None if feeds is None else {name: value.shape for name, value in feeds.items()}
-        with self._lock:
-            if self._last is None or key not in (None, self._last.key):
-                types = infer(self.file.model, key)
-                self._last = _Known(key or {}, types, read_program(self.file, types))
-            return self._last
-
-    @cached_property
-    def _rewritten(self) -> tuple[Session | None, Deployed]:
-        """The graph that is traced, and the session that it was taken from, if it serves."""
-        types = self._known().types
-        if self.settings.optimization == "none" and not _is_half(types.values()):
-            return None, as_given(self.file)
-        session, graph = optimized(self.file, self.settings, types, self.name)
-        return (None if self.file.changed else session), graph
-
-    @cached_property
-    def _untouched(self) -> Session:
-        session = self._rewritten[0]
-        if session is not None:
-            return session
-        return Session(self.file.source, self.settings, self.file.weights, name=self.name)
-
-    @cached_property
-    def _made(self) -> tuple[Trace, Observed | Batches]:
-        graph, program = self._rewritten[1], self._known().program
-        trace = plan(self.file.model, program, graph, self._as_is, self._by_observers)
-        try:
-            return trace, self._tapped(graph, trace)
-        except LoadError:
-            # The runtime changed the type of a value that kept its name.
-            trace = retyped(trace, graph, self._as_is)
-            return trace, self._tapped(graph, trace)
-
-    def _tapped(self, graph: Deployed, trace: Trace) -> Observed | Batches:
-        common = (graph.model, graph.weights, trace.taps, self._as_is, self.name)
-        if self._by_observers:
-            return Observed(*common)
-        return Batches(*common, self.memory, lambda feeds: self._known(feeds).shapes)
-
-    @property
-    def _as_is(self) -> Settings:
-        """Settings for a graph that needs no further optimisation."""
-        return replace(self.settings, optimization="none", disabled=())
-
     def _feeds(self, call: Call) -> dict[str, Array]:
         return feeds_of(self.file.model, call, self.name)
 
@@ -291,9 +220,3 @@ def _formless(program: Program, trace: Trace) -> dict[str, str]:
 def _is_open(program: Program, trace: Trace) -> bool:
     shown = {tap.site for tap in trace.taps}
     return any(s.name in shown and (s.shape is None or s.dtype is None) for s in program.sites)
-
-
-def _is_half(types: Iterable[ValueType]) -> bool:
-    # Where a provider has no float16 kernel the runtime puts casts around the node, at every
-    # level; only the graph that it saves shows them.
-    return any(known.dtype == "float16" for known in types)

@@ -76,7 +76,7 @@ def comparable(
 def _as_real(value: Array) -> Array:
     if value.dtype.kind == "c":
         return np.stack([value.real, value.imag], axis=-1)
-    if value.dtype.name in {"int2", "uint2", "int4", "uint4"}:
+    if value.dtype.isbuiltin != 1 and value.dtype.name in {"int2", "uint2", "int4", "uint4"}:
         return value.astype(np.int8)
     return value
 

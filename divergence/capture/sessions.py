@@ -1,0 +1,113 @@
+"""What is made once of a file: the graph that is traced, the plan of its taps, the sessions.
+
+A session is made in another thread as soon as it is known that it will be needed, and waited for
+when it is.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import cached_property, partial
+from threading import RLock
+
+from divergence.capture.ahead import ahead
+from divergence.capture.batches import Batches
+from divergence.capture.deployed import Deployed, Saved, as_given, deployed, save
+from divergence.capture.known import Knowledge
+from divergence.capture.observed import Observed
+from divergence.capture.onnx_file import OnnxFile
+from divergence.capture.onnx_session import Session, Settings
+from divergence.capture.tracing import Trace, plan, retyped
+from divergence.errors import LoadError
+
+
+class Sessions:
+    """Makes each thing when it is first asked for, and once."""
+
+    def __init__(
+        self,
+        file: OnnxFile,
+        settings: Settings,
+        known: Knowledge,
+        *,
+        name: str,
+        memory: int,
+        by_observers: bool,
+    ) -> None:
+        """Make nothing yet."""
+        self._file, self._settings, self._known = file, settings, known
+        self._name, self._memory, self._by_observers = name, memory, by_observers
+        self._lock = RLock()
+
+    def start(self) -> None:
+        """Let ONNX Runtime begin to rewrite the file, where that will be needed in any case."""
+        with self._lock:
+            if self._settings.optimization != "none":
+                _ = self._saving
+
+    @property
+    def plain(self) -> Session:
+        """A session of the file as it is."""
+        with self._lock:
+            return self._untouched
+
+    @property
+    def trace(self) -> Trace:
+        """What is tapped where; of a file without float16 known before its session is made."""
+        with self._lock:
+            return self._made[0] if self._known().half else self._planned[0]
+
+    @property
+    def tracer(self) -> Observed | Batches:
+        """What shows the taps' values."""
+        with self._lock:
+            return self._made[1]
+
+    @property
+    def as_is(self) -> Settings:
+        """Settings for a graph that needs no further optimisation."""
+        return replace(self._settings, optimization="none", disabled=())
+
+    @cached_property
+    def _saving(self) -> Future[Saved]:
+        return ahead(partial(save, self._file, self._settings, self._name))
+
+    @cached_property
+    def _graph(self) -> Deployed:
+        known = self._known()
+        # Where a provider has no float16 kernel the runtime puts casts around the node, at every
+        # level; only the graph that it saves shows them.
+        if self._settings.optimization == "none" and not known.half:
+            return as_given(self._file)
+        return deployed(self._file, self._saving.result(), known.types)
+
+    @cached_property
+    def _untouched(self) -> Session:
+        _ = self._graph
+        if "_saving" in self.__dict__ and not self._file.changed:
+            return self._saving.result().session
+        return Session(self._file.source, self._settings, self._file.weights, name=self._name)
+
+    @cached_property
+    def _planned(self) -> tuple[Trace, Future[Observed | Batches]]:
+        graph, program = self._graph, self._known().program
+        trace = plan(self._file.model, program, graph, self.as_is, self._by_observers)
+        return trace, ahead(partial(self._tapped, graph, trace))
+
+    @cached_property
+    def _made(self) -> tuple[Trace, Observed | Batches]:
+        trace, making = self._planned
+        try:
+            return trace, making.result()
+        except LoadError:
+            # The runtime changed the type of a value that kept its name.
+            trace = retyped(trace, self._graph, self.as_is)
+            return trace, self._tapped(self._graph, trace)
+
+    def _tapped(self, graph: Deployed, trace: Trace) -> Observed | Batches:
+        common = (graph.model, graph.weights, trace.taps, self.as_is, self._name)
+        known = self._known
+        if self._by_observers:
+            return Observed(*common)
+        return Batches(*common, self._memory, lambda feeds: known(feeds).shapes)
