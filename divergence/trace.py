@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from divergence.clock import Clock
@@ -38,6 +39,8 @@ def trace(
 
 def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> Report:
     """Take the steps in their order."""
+    from divergence.capture.ahead import ahead
+    from divergence.capture.runner import PreparingRunner
     from divergence.compare.observe import observe
     from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import check_target, write_fixed
@@ -61,7 +64,10 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
         reference = case.reference.program(case.reference_call)
         candidate = case.candidate.program(case.judged_call)
         by_hand = read_pairs(asked.pairs, reference, candidate) if asked.pairs else ()
-        pairing = match(reference, candidate, fixed=by_hand)
+        matching = ahead(partial(match, reference, candidate, fixed=by_hand))
+        if isinstance(case.candidate, PreparingRunner):
+            case.candidate.prepare()
+        pairing = matching.result()
         shown, listed = visible(pairing, candidate)
     with clock.stage("compare", len(shown)):
         observed = observe(case, reference, candidate, shown, asked, clock.advance)

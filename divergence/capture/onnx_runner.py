@@ -10,6 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
 from divergence.capture import observers
+from divergence.capture.ahead import ahead
 from divergence.capture.blocked_file import blocked_values
 from divergence.capture.feeding import FedWindow, windows
 from divergence.capture.feeds import feeds_of
@@ -90,9 +91,9 @@ class OnnxRunner:
         `divergence.covers` of a site names the nodes that it computes together with such. A
         model with loops or branches is run once, to know which turns are taken.
         """
-        feeds = self._feeds(call)
-        self._sessions.start()
-        program = self._known(feeds).program
+        reading = ahead(partial(self._known, self._feeds(call)))
+        self._sessions.rewrite()
+        program = reading.result().program
         trace = self._sessions.trace
         hidden = {**trace.hidden, **_formless(program, trace)}
         listed = tuple(Unpaired("candidate", site, reason) for site, reason in hidden.items())
@@ -102,6 +103,10 @@ class OnnxRunner:
             program = unrolled(program, survey)
         flat = self.flat(call)
         return with_covers(relinked(program, flat) if flat else program)
+
+    def prepare(self) -> None:
+        """Make the session whose values are shown."""
+        _ = self._sessions.tracer
 
     def flat(self, call: Call) -> Flat | None:
         """Return the file with its bodies laid out as this call runs through them.

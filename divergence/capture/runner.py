@@ -60,6 +60,14 @@ class KeepingRunner(Runner, Protocol):
         """Return the values that the last survey kept, once; None where some of `sites` lack."""
 
 
+@runtime_checkable
+class PreparingRunner(Runner, Protocol):
+    """A runner that takes time to make ready what `program` was asked about."""
+
+    def prepare(self) -> None:
+        """Make what a run with a probe will need."""
+
+
 Exact = Literal["none", "free", "fed"]
 
 

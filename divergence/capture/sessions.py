@@ -1,17 +1,11 @@
-"""What is made once of a file: the graph that is traced, the plan of its taps, the sessions.
-
-A session is made in another thread as soon as it is known that it will be needed, and waited for
-when it is.
-"""
+"""What is made once of a file: the graph that is traced, the plan of its taps, the sessions."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from threading import RLock
 
-from divergence.capture.ahead import ahead
 from divergence.capture.batches import Batches
 from divergence.capture.deployed import Deployed, Saved, as_given, deployed, save
 from divergence.capture.known import Knowledge
@@ -40,11 +34,11 @@ class Sessions:
         self._name, self._memory, self._by_observers = name, memory, by_observers
         self._lock = RLock()
 
-    def start(self) -> None:
-        """Let ONNX Runtime begin to rewrite the file, where that will be needed in any case."""
+    def rewrite(self) -> None:
+        """Let ONNX Runtime rewrite the file, where that will be needed in any case."""
         with self._lock:
             if self._settings.optimization != "none":
-                _ = self._saving
+                _ = self._saved
 
     @property
     def plain(self) -> Session:
@@ -56,7 +50,7 @@ class Sessions:
     def trace(self) -> Trace:
         """What is tapped where; of a file without float16 known before its session is made."""
         with self._lock:
-            return self._made[0] if self._known().half else self._planned[0]
+            return self._made[0] if self._known().half else self._planned
 
     @property
     def tracer(self) -> Observed | Batches:
@@ -70,8 +64,8 @@ class Sessions:
         return replace(self._settings, optimization="none", disabled=())
 
     @cached_property
-    def _saving(self) -> Future[Saved]:
-        return ahead(partial(save, self._file, self._settings, self._name))
+    def _saved(self) -> Saved:
+        return save(self._file, self._settings, self._name)
 
     @cached_property
     def _graph(self) -> Deployed:
@@ -80,32 +74,31 @@ class Sessions:
         # level; only the graph that it saves shows them.
         if self._settings.optimization == "none" and not known.half:
             return as_given(self._file)
-        return deployed(self._file, self._saving.result(), known.types)
+        return deployed(self._file, self._saved, known.types)
 
     @cached_property
     def _untouched(self) -> Session:
         _ = self._graph
-        if "_saving" in self.__dict__ and not self._file.changed:
-            return self._saving.result().session
+        if "_saved" in self.__dict__ and not self._file.changed:
+            return self._saved.session
         return Session(self._file.source, self._settings, self._file.weights, name=self._name)
 
     @cached_property
-    def _planned(self) -> tuple[Trace, Future[Observed | Batches]]:
-        graph, program = self._graph, self._known().program
-        trace = plan(self._file.model, program, graph, self.as_is, self._by_observers)
-        return trace, ahead(partial(self._tapped, graph, trace))
+    def _planned(self) -> Trace:
+        program = self._known().program
+        return plan(self._file.model, program, self._graph, self.as_is, self._by_observers)
 
     @cached_property
     def _made(self) -> tuple[Trace, Observed | Batches]:
-        trace, making = self._planned
         try:
-            return trace, making.result()
+            return self._planned, self._tapped(self._planned)
         except LoadError:
             # The runtime changed the type of a value that kept its name.
-            trace = retyped(trace, self._graph, self.as_is)
-            return trace, self._tapped(self._graph, trace)
+            trace = retyped(self._planned, self._graph, self.as_is)
+            return trace, self._tapped(trace)
 
-    def _tapped(self, graph: Deployed, trace: Trace) -> Observed | Batches:
+    def _tapped(self, trace: Trace) -> Observed | Batches:
+        graph = self._graph
         common = (graph.model, graph.weights, trace.taps, self.as_is, self._name)
         known = self._known
         if self._by_observers:
