@@ -1,8 +1,7 @@
-"""A cache-sized stretch of two arrays, with the quantities that several metrics share.
+"""A stretch of two arrays, with the quantities that several metrics share.
 
-Several loops go over the same elements, which stay in the second-level cache between them. A
-workspace belongs to one thread and is used again for each block, since fresh memory costs more
-(page faults) than the arithmetic.
+What has to be converted is converted in a workspace, which belongs to one thread and is used again
+for each block, since fresh memory costs more (page faults) than the arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from divergence.compare.dtypes import is_integer
 from divergence.compare.tolerance import RTOLS, Tolerance
 from divergence.records import Array
 
-BLOCK = 131_072  # elements: 1 MiB of two float32 arrays
+BLOCK = 131_072  # elements that are converted at a time: 1 MiB of two float32 arrays
 Float64 = NDArray[np.float64]
 Sum = float | np.longdouble
 Operands = tuple[Array, Array, Float64 | None]
@@ -70,8 +69,9 @@ class Relations(NamedTuple):
 
 
 class Block:
-    """Two flat arrays of the same length (at most BLOCK), reduced to their finite positions.
+    """Two flat arrays of the same length, reduced to their finite positions.
 
+    Where one of them is not `is_loopable`, at most BLOCK elements.
     reference, candidate: elements in their own types, finite on both sides.
     start: position of the first element in the whole; positions: where the elements came
     from inside the block, None where all are finite. tolerance: what violations are counted of.
@@ -179,7 +179,7 @@ class Block:
 
     def _loopable(self, purpose: str, values: Array) -> Array:
         """Return the values for the loops, not to be written: each kind of array is compiled."""
-        if values.dtype not in (np.float32, np.float64) or not values.flags.aligned:
+        if not is_loopable(values):
             wide = self._workspace.array(purpose, values.size)
             np.copyto(wide, values, casting="unsafe")
             values = wide
@@ -210,6 +210,11 @@ class Block:
         self.reference, self.candidate = self.reference[finite], self.candidate[finite]
         for quantity in _SEEN_BEFORE:
             self.__dict__.pop(quantity, None)
+
+
+def is_loopable(values: Array) -> bool:
+    """Whether the compiled loops take an array as it is."""
+    return values.dtype in (np.float32, np.float64) and values.flags.aligned
 
 
 def _sum(total: float, first: Array, second: Array) -> Sum:

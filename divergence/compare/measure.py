@@ -1,11 +1,11 @@
-"""All metrics of one pair in a single pass over cache-sized blocks."""
+"""All metrics of one pair."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -46,10 +46,8 @@ def measure(
     shape = reference.shape
     reference, candidate = np.ravel(reference), np.ravel(candidate)
     if not _equal(reference, candidate):
-        worst = _Worst()
-        work = partial(_of_block, worst=worst)
-        found = map_blocks(reference, candidate, work, tolerance)
-        return _together(found, worst.position, shape, tolerance)
+        found = map_blocks(reference, candidate, _of_block, tolerance)
+        return _together(found, shape, tolerance)
     return _of_equal(reference, shape, tolerance)
 
 
@@ -108,43 +106,37 @@ def _of_equal(reference: Array, shape: tuple[int, ...], tolerance: Tolerance | N
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is kept of one block: counts, each metric's partial, what tolerances it needs."""
+    """What is kept of one block: counts, each metric's partial, what tolerances it needs.
+
+    worst: the greatest error, infinite where one side alone is not finite, and its first position.
+    """
 
     counts: Counts
+    worst: tuple[float, int] = (-1.0, 0)
     partials: tuple[Any, ...] = ()
     violations: int = 0
     needed_atol: tuple[float, ...] = ()
 
 
-class _Worst:
-    """The first position where one side alone is not finite, else of the greatest error."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self._greatest = -1.0
-
-    def see(self, block: Block) -> None:
-        """Look at the next block."""
-        if block.first_nonfinite is not None and self._greatest < np.inf:
-            self._greatest, self.position = np.inf, block.first_nonfinite
-        elif block.counts.finite and block.greatest > self._greatest:
-            self._greatest, self.position = block.greatest, block.worst
-
-
-def _of_block(block: Block, worst: _Worst) -> _Found:
-    worst.see(block)
+def _of_block(block: Block) -> _Found:
+    worst = (-1.0, 0)
+    if block.first_nonfinite is not None:
+        worst = (np.inf, block.first_nonfinite)
     if not block.counts.finite:
-        return _Found(block.counts)
+        return _Found(block.counts, worst)
+    worst = max(worst, (block.greatest, block.worst), key=itemgetter(0))
     partials = tuple(metric.partial(block) for metric in METRICS)
     if block.equal:
-        return _Found(block.counts, partials, needed_atol=(0.0,) * len(RTOLS))
-    return _Found(block.counts, partials, block.relations.violations, block.relations.needed_atol)
+        return _Found(block.counts, worst, partials, needed_atol=(0.0,) * len(RTOLS))
+    relations = block.relations
+    return _Found(block.counts, worst, partials, relations.violations, relations.needed_atol)
 
 
 def _together(
-    found: Sequence[_Found], worst: int, shape: tuple[int, ...], tolerance: Tolerance | None
+    found: Sequence[_Found], shape: tuple[int, ...], tolerance: Tolerance | None
 ) -> Metrics:
     counts = sum((block.counts for block in found), Counts())
+    _, worst = max((block.worst for block in found), key=itemgetter(0))
     return Metrics(
         **_figures([block.partials for block in found if block.partials], counts),
         mismatched=counts.mismatched,
