@@ -7,6 +7,7 @@ so that `gelu` may stand opposite the last `Mul` of an Erf chain.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 
@@ -227,6 +228,7 @@ _ACTIVATIONS: Final = _words(
 COMMUTATIVE: Final = frozenset({"add", "mul", "max", "min", "logic"})
 
 
+@lru_cache(maxsize=4096)
 def normal(op: str) -> str:
     """Return an operator's name without domain, case, overload and in-place mark.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import permutations
 from typing import Final
 
@@ -112,6 +113,7 @@ def search(wanted: Shape, given: Shape, ours: Positions | None, theirs: Follow) 
     return None
 
 
+@lru_cache(maxsize=1024)
 def _orders(shape: Shape) -> list[Shape]:
     """Return the orders of axes that differ, those that move the fewest first.
 

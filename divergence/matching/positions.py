@@ -43,9 +43,11 @@ def permuted(positions: Positions, shape: Shape, order: Sequence[int]) -> Positi
     >>> permuted(np.array([1]), (2, 3), (1, 0))
     array([3])
     """
-    spots = np.unravel_index(positions, tuple(shape[axis] for axis in order)) if shape else ()
+    if all(axis == place for place, axis in enumerate(order)):
+        return positions
+    spots = np.unravel_index(positions, tuple(shape[axis] for axis in order))
     back = [spots[list(order).index(axis)] for axis in range(len(order))]
-    return np.asarray(np.ravel_multi_index(back, shape) if shape else positions, dtype=np.int64)
+    return np.asarray(np.ravel_multi_index(back, shape), dtype=np.int64)
 
 
 def moved(
