@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Maker = TypeVar("Maker")
-Window = tuple[int, tuple[int, ...], tuple[int, ...], str]
+Window = tuple[int, tuple[int, ...], tuple[int, ...], object]  # the last is the dtype
 
 
 @dataclass(slots=True)
@@ -50,13 +50,13 @@ class Dataflow(Generic[Maker]):
         memory = self._memory(tensor, create=False)
         if memory is None:
             return None
-        low, high = _extent(tensor)
         found, time = memory.views.get(_window(tensor), (None, -1))
         if time < 0 and (turned := _turned(memory, tensor)) is not None:
             found, time = turned
         for write in reversed(memory.writes):
-            if write.time < time:
+            if write.time <= time:  # at the same time: this very view was written
                 break
+            low, high = _extent(tensor)
             if write.low < high and low < write.high:
                 return write.maker
         return found
@@ -102,7 +102,7 @@ def _turned(memory: _Memory[Maker], tensor: Tensor) -> tuple[Maker, int] | None:
     same = [
         made
         for (offset, shape, strides, dtype), made in memory.views.items()
-        if dtype == str(tensor.dtype) and _span(offset, shape, strides, size) == extent
+        if dtype == tensor.dtype and _span(offset, shape, strides, size) == extent
     ]
     return max(same, key=lambda made: made[1], default=None)
 
@@ -117,7 +117,7 @@ def storage_key(tensor: Tensor) -> int | None:
 
 def _window(tensor: Tensor) -> Window:
     offset = int(tensor.storage_offset())
-    return offset, tuple(tensor.shape), tensor.stride(), str(tensor.dtype)
+    return offset, tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def _extent(tensor: Tensor) -> tuple[int, int]:
