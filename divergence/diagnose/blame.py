@@ -58,7 +58,8 @@ def blamed(scene: Scene, end: str, clean: Clean) -> tuple[str, ...]:
     sites = list(scene.candidate_segment(end).sites)
     for clear in (clean.right, scene.shapes):
         sites = [site for site in sites if site.name not in clear] or sites
-    for clear in (clean.through, scene.sizes):
+    constant = {site.name for site in sites if scene.candidate_sites[site.name].constant}
+    for clear in (constant, clean.through, scene.sizes):
         if len(node_names(sites)) > MOST_NODES:
             sites = [site for site in sites if site.name not in clear] or sites
     return (*node_names(sites), *_copies(scene, end))

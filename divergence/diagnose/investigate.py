@@ -25,7 +25,7 @@ from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.level import level
 from divergence.diagnose.mispairs import settle
 from divergence.diagnose.proof import Bench
-from divergence.diagnose.segments import index
+from divergence.diagnose.segments import index, segment
 from divergence.diagnose.strangers import strangers
 from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
@@ -132,17 +132,22 @@ def boundaries(
 ) -> tuple[Match, ...]:
     """Return the matches that may bound segments: one for each of the candidate's `values`.
 
-    Of several reference sites with one value the first stands for all. A copy of a value that
+    Of several reference sites with one value the first stands for all, a later one where the
+    candidate computes its own from a value that the first comes before. A copy of a value that
     is paired bounds nothing of its own where the reference's is one too.
     """
     ours, theirs = index(reference), index(candidate)
-    chosen: dict[str, Match] = {}
+    options: dict[str, list[Match]] = {}
     for match in pairing.matches:
-        if match.confidence < SURE or match.candidate not in values:
-            continue
-        known = chosen.get(match.candidate)
-        if known is None or (ours[known.reference].alias_of and not ours[match.reference].alias_of):
-            chosen[match.candidate] = match
+        if match.confidence >= SURE and match.candidate in values:
+            options.setdefault(match.candidate, []).append(match)
+    chosen = {name: _first(found, ours) for name, found in options.items()}
+    for name, found in options.items():
+        if len(found) > 1:
+            read = segment(theirs, name, chosen).inputs
+            before = max((ours[chosen[n].reference].order for n in read if n in chosen), default=-1)
+            behind = [match for match in found if ours[match.reference].order > before]
+            chosen[name] = _first(behind or found, ours)
     bounds = []
     for name, match in chosen.items():
         source = chosen.get(_original(theirs, name), match)
@@ -150,6 +155,11 @@ def boundaries(
         if source is match or not copy:
             bounds.append(match)
     return tuple(sorted(bounds, key=lambda m: ours[m.reference].order))
+
+
+def _first(found: Sequence[Match], sites: Mapping[str, Site]) -> Match:
+    """Return the first match, of those that are no aliases if there are any."""
+    return next((m for m in found if not sites[m.reference].alias_of), found[0])
 
 
 def _original(sites: Mapping[str, Site], name: str) -> str:

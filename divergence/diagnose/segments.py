@@ -7,7 +7,7 @@ computes it from the boundaries upstream, so the segments of all boundaries tile
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from divergence.capture.survey import OPERANDS
 from divergence.records import Program, Site
@@ -59,18 +59,35 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
     )
 
 
-def computed(sites: Mapping[str, Site], found: Segment) -> tuple[Site, ...]:
-    """Return the constants of a segment that nodes compute from others, not those restored."""
-    known: dict[str, Site] = {}
+def awake(found: Segment, sites: Mapping[str, Site], readers: Mapping[str, set[str]]) -> Segment:
+    """Return a segment with the nodes that compute real numbers for it from constants alone.
+
+    A wrong parameter may be read there, or what they should read besides is not read at all.
+    readers: the sites that read a constant. What is restored from integers is no such node.
+    """
+    known: list[Site] = []
+    inside = {site.name for site in found.sites}
     stack = [name for site in found.sites for name in site.weights]
     while stack:
         site = sites.get(stack.pop())
         if site is None or not site.weights or site.op == "DequantizeLinear":
             continue
-        if site.name not in known:
-            known[site.name] = site
+        is_real = (site.dtype or "").startswith(("float", "bfloat"))
+        if is_real and site.name not in inside and readers[site.name] <= inside:
+            known.append(replace(site, constant=False))
+            inside.add(site.name)
             stack.extend(site.weights)
-    return tuple(known.values())
+    ordered = sorted((*found.sites, *known), key=lambda site: site.order)
+    return replace(found, sites=tuple(ordered))
+
+
+def readers_of_constants(program: Program) -> Mapping[str, set[str]]:
+    """Return the sites that read a constant, by its name."""
+    found: dict[str, set[str]] = {}
+    for site in program.sites:
+        for name in site.weights:
+            found.setdefault(name, set()).add(site.name)
+    return found
 
 
 def live(program: Program) -> frozenset[str]:

@@ -13,7 +13,13 @@ from divergence.diagnose.distance import Bound
 from divergence.diagnose.integers import half_step
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.masking import mask_values
-from divergence.diagnose.segments import Segment, computed, index, segment
+from divergence.diagnose.segments import (
+    Segment,
+    awake,
+    index,
+    readers_of_constants,
+    segment,
+)
 from divergence.diagnose.shapes import shape_values
 from divergence.diagnose.suspect import Region, Suspect
 from divergence.diagnose.trial import Trial
@@ -136,23 +142,13 @@ class Scene:
     def candidate_segment(self, end: str) -> Segment:
         """Return what computes `end` on the candidate's side."""
         if end not in self._segments:
-            self._segments[end] = self._awake(segment(self.candidate_sites, end, self.origins))
+            found = segment(self.candidate_sites, end, self.origins)
+            self._segments[end] = awake(found, self.candidate_sites, self._readers)
         return self._segments[end]
 
-    def _awake(self, found: Segment) -> Segment:
-        """Return a segment that lost an input with the nodes that compute from constants alone.
-
-        They are constant because what they should read is not read: they may be to blame.
-        """
-        asleep = computed(self.candidate_sites, found)
-        if not asleep or found.end not in self.origins:
-            return found
-        read = self.reference_segment(self.origins[found.end]).inputs
-        wanted = {self.partners[n] for n in read if n in self.moving and n in self.partners}
-        if wanted <= set(found.inputs):
-            return found
-        sites = (*found.sites, *(replace(site, constant=False) for site in asleep))
-        return replace(found, sites=tuple(sorted(sites, key=lambda site: site.order)))
+    @cached_property
+    def _readers(self) -> Mapping[str, set[str]]:
+        return readers_of_constants(self.candidate)
 
     def without(self, matches: Collection[Match]) -> Scene:
         """Return the scene with fewer boundaries."""

@@ -65,6 +65,19 @@ class Placed(nn.Module):
         return (logits + bias).softmax(-1) @ self.v(x)
 
 
+class Coded(nn.Module):
+    """Adds a projection of fixed codes, which a file may hold as nodes without an input."""
+
+    def __init__(self):
+        super().__init__()
+        self.code = nn.Conv1d(4, WIDTH, 1)
+        self.head = nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("codes", torch.randn(1, 4, TOKENS))
+
+    def forward(self, x):
+        return self.head(torch.tanh(x) + self.code(self.codes).transpose(1, 2))
+
+
 def traced(model: nn.Module, faulty: nn.Module, x: torch.Tensor) -> divergence.Report:
     faulty.load_state_dict(model.state_dict())
     return divergence.trace(model, export(faulty.eval(), (x,)), x)
@@ -93,6 +106,21 @@ def test_what_is_computed_from_constants_is_to_blame_where_an_input_is_not_read(
     assert report.findings[0].cause == "structure.missing_op"
     proof = report.findings[0].proof
     assert proof.error_after < 1e-4 * proof.error_before
+
+
+def test_a_wrong_parameter_is_found_in_what_is_computed_from_constants_alone():
+    torch.manual_seed(0)
+    x = torch.randn(1, TOKENS, WIDTH)
+    model, faulty = Coded().eval(), Coded().eval()
+    faulty.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        faulty.code.weight *= 1.2
+    file = export(faulty, (x,), do_constant_folding=False)
+    (conv,) = (n for n in file.graph.node if n.op_type == "Conv")
+    report = divergence.trace(model, file, x)
+    assert conv.name in report.culprits[0].candidate_nodes
+    assert report.findings[0].cause == "weights.one"
+    assert report.findings[0].parameters["weight"] == "code.weight"
 
 
 @pytest.mark.parametrize(

@@ -192,10 +192,11 @@ def _apart(layout: Array, value: Array) -> float:
 
 
 def operands(region: Region) -> Iterator[Operand]:
-    """Yield the parameters that the segment's nodes read."""
+    """Yield the parameters that the segment's nodes read, but for what they compute of others."""
+    made = {name for node in region.nodes for name in node.output}
     for node in region.nodes:
         for position, name in enumerate(node.input):
-            value = region.constant(name) if name else None
+            value = region.constant(name) if name and name not in made else None
             few = 0 if node.op_type == "PRelu" else 1  # numbers are told apart elsewhere
             if value is not None and value.dtype.kind in "fV" and value.size > few:
                 yield Operand(node, position, name, value, region.restored.get(name, 0.0))
