@@ -58,7 +58,7 @@ def blamed(scene: Scene, end: str, clean: Clean) -> tuple[str, ...]:
     sites = list(scene.candidate_segment(end).sites)
     for clear in (clean.right, scene.shapes):
         sites = [site for site in sites if site.name not in clear] or sites
-    constant = {site.name for site in sites if scene.candidate_sites[site.name].constant}
+    constant = frozenset(s.name for s in sites if scene.candidate_sites[s.name].constant)
     for clear in (constant, clean.through, scene.sizes):
         if len(node_names(sites)) > MOST_NODES:
             sites = [site for site in sites if site.name not in clear] or sites
