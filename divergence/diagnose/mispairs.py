@@ -24,6 +24,8 @@ Remeasure = Callable[[Sequence[Match]], Added]
 Strange = Callable[[Scene, Added, Sequence[Match]], Sequence[Match]]
 # What was hidden by a wrong pair shows once that is left out, so a few rounds are made.
 ROUNDS = 3
+# What is left at most of an error that came from a wrong pair. Right ones relieve nothing.
+RELIEF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,48 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     scene, introduced = settled.scene, settled.introduced
     readers = _readers(scene)
     doubtful = _doubtful(introduced, readers, length, limit)
+    loose = _loose(introduced, readers, doubtful, limit)
+    doubtful += loose
     if not doubtful:
         return Settled(scene, introduced)
     without = scene.without(doubtful)
     again = remeasure(without.matches)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
     bad |= {m.candidate for m, added in again.items() if _drowned(introduced.get(m), added, limit)}
-    wrong = tuple(m for m in doubtful if not _reached(m, readers, doubtful) & bad)
+    right = {m.candidate for m, added in again.items() if _relieved(introduced.get(m), added)}
+    wrong = tuple(
+        m
+        for m in doubtful
+        for reached in [_reached(m, readers, doubtful)]
+        if not reached & bad and (m not in loose or reached <= right)
+    )
     if len(wrong) == len(doubtful):
         return Settled(without, again, wrong)
     if not wrong:
         return Settled(scene, introduced)
     kept = scene.without(wrong)
     return Settled(kept, remeasure(kept.matches), wrong)
+
+
+def _loose(
+    introduced: Added, readers: Mapping[str, set[str]], doubtful: Sequence[Match], limit: float
+) -> list[Match]:
+    """Return boundaries that look wrong, and whose readers do not look quite right.
+
+    Where what follows rounds more, a value that is nearly the right one spoils it too little.
+    """
+    multiples = {m.candidate: added.multiple for m, added in introduced.items()}
+    return [
+        match
+        for match, added in introduced.items()
+        if added.multiple > limit and match not in doubtful and match.candidate in readers
+        if all(1 < multiples.get(name, 0.0) <= limit for name in readers[match.candidate])
+    ]
+
+
+def _relieved(before: Introduced | None, after: Introduced) -> bool:
+    """Whether most of an error is gone."""
+    return before is not None and after.max_abs <= RELIEF * before.max_abs
 
 
 def _drowned(before: Introduced | None, after: Introduced, limit: float) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
+import divergence
 from divergence.diagnose.mispairs import _drowned, settle
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match, Program, Site
+from tests.zoo.special import export
 
 CHAIN = ("a", "b", "c", "d", "e")
 
@@ -86,3 +90,44 @@ def test_an_error_that_only_a_wider_floor_hides_is_no_wrong_pair():
     assert _drowned(before, wider, 10.0)
     assert not _drowned(before, Introduced(1e-7, 0.1, 4.0), 10.0)
     assert not _drowned(None, wider, 10.0)
+
+
+def spoiled(multiple, error):
+    """Settle a scene in which b looks wrong and c nearly; without b, c is `error` off."""
+    given = scene()
+    (c,) = of("c")
+    first = {**added({"b"}, given.matches), c: Introduced(1.0, multiple, 1e-7)}
+
+    def remeasure(matches):
+        return {**added(set(), matches), c: Introduced(error, 0.5, 1e-7)}
+
+    return settle(given, first, remeasure, lambda *_: [], 10.0)
+
+
+def test_a_pair_that_spoils_its_reader_a_little_is_left_out_where_that_relieves_it():
+    assert [m.reference for m in spoiled(9.0, 0.1).wrong] == ["b"]
+    assert not spoiled(9.0, 0.9).wrong  # what b adds goes on to c
+    assert not spoiled(0.9, 0.1).wrong  # c rounds as it should
+
+
+class Frozen(nn.Module):
+    """A residual block whose norms are arithmetic with buffers, all but identities."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.short = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(3, 16, 1, bias=False)
+        self.last = nn.Conv2d(16, 4, 1)
+        self.register_buffer("gain", torch.ones(1, 16, 1, 1))
+        self.register_buffer("variance", torch.ones(1, 16, 1, 1))
+
+    def forward(self, x):
+        scale = self.gain * (self.variance + 1e-5).rsqrt()
+        norm = self.short(x) * scale + (0 * self.gain - 0 * scale)
+        return self.last((20 * self.first(x) + norm).relu())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_convolution_that_was_paired_with_its_frozen_norm_is_no_fault():
+    torch.manual_seed(0)
+    model, x = Frozen().eval(), torch.randn(1, 3, 16, 16)
+    assert divergence.trace(model, export(model, (x,)), x).verdict.status == "rounding"
