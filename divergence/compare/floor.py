@@ -62,6 +62,10 @@ MULTIPLE = 10.0
 LUCK = 1000
 PER_TRACE = 10
 
+# What libraries write for minus infinity: -1e4 for float16, -1e9, or the type's least number.
+# Behind any of them a softmax gives 0, as long as something in the row is not masked.
+MASKED = -1e4
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -107,6 +111,8 @@ def floor_of(
     """
     reference, candidate = comparable(reference, candidate, alignment)
     exact, reference = comparable(exact, reference)
+    if lineage is not None and lineage.logits:
+        exact = _unmasked(exact, candidate)
     ours, theirs = deviation(exact, reference), deviation(exact, candidate)
     lineage = lineage or Lineage()
     step = max(epsilon(coarser(reference.dtype, candidate.dtype)), lineage.step)
@@ -125,6 +131,12 @@ def floor_of(
         scale=ours.rms,
         peak=ours.peak,
     )
+
+
+def _unmasked(exact: Array, candidate: Array) -> Array:
+    """Return logits without those that both sides mask, whose size says nothing of the others'."""
+    masked = (exact <= MASKED) & (candidate <= MASKED)
+    return np.where(masked, np.nan, exact) if masked.any() else exact
 
 
 def inherit(

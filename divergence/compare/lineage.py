@@ -69,7 +69,7 @@ class Lineage:
     step: of the coarsest type, relative to the greatest value; 0 if it was no coarser than the
     value's own. growth: how many roundings the longest sum may be off, 1 where there is none.
     size: of what was rounded on the way to the value, at least. activation: the operator that made
-    it. alike: how many pairs with as few elements as FEW the trace has.
+    it. alike: how many pairs with as few elements as FEW the trace has. logits: a softmax reads it.
     """
 
     step: float = 0.0
@@ -77,6 +77,7 @@ class Lineage:
     size: float = 0.0
     activation: str = ""
     alike: int = 0
+    logits: bool = False
 
 
 def lineages(
@@ -102,8 +103,17 @@ def lineages(
     halves = {site.name for site in reference.sites if operator(site) in _AROUND_A_HALF}
     operators = {site.name: operator(site) for site in reference.sites}
     few = sum(prod(shapes[name] or (FEW + 1,)) <= FEW for name in compared)
+    softmaxes = (site for site in reference.sites if operator(site) == "softmax")
+    logits = {value[name] for site in softmaxes for name in site.inputs}
     return {
-        match: Lineage(step, growth[name], 0.5 if name in halves else 0.0, operators[name], few)
+        match: Lineage(
+            step=step,
+            growth=growth[name],
+            size=0.5 if name in halves else 0.0,
+            activation=operators[name],
+            alike=few,
+            logits=name in logits,
+        )
         for match in matches
         for name in [value[match.reference]]
     }

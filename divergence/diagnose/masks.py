@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
+from divergence.compare.floor import MASKED
 from divergence.records import Array
-
-# What libraries write for minus infinity: -1e4 for float16, -1e9, or the type's least number.
-# Behind any of them a softmax gives 0, as long as something in the row is not masked.
-MASKED: Final = -1e4
 
 
 def alike(reference: Array, candidate: Array) -> Array:

@@ -294,3 +294,14 @@ def test_a_files_own_precision_is_that_of_most_matrices(dtypes, step):
     weights = {str(i): weight(str(i), (3, 3), dtype) for i, dtype in enumerate(dtypes)}
     biases = {f"b{i}": weight(f"b{i}", (1, 64, 1, 1), "float32") for i in range(9)}
     assert own_step(program(weights=weights | biases)) == step
+
+
+def test_masked_logits_say_nothing_of_the_others():
+    exact = np.array([[0.5, 1.5, -2.5, -3.4e38, -1e9], [2.0, 0.1, -0.3, -3.4e38, -1e9]])
+    other = np.where(exact > -1e4, 2 * exact, exact).astype("f4")
+    assert floor_of(exact.astype("f4"), other, exact).multiple < 1
+    logits = Lineage(logits=True)
+    assert floor_of(exact.astype("f4"), other, exact, lineage=logits).multiple > 1e6
+    assert floor_of(exact.astype("f4"), exact.astype("f4"), exact, lineage=logits).multiple <= 1
+    missing = np.where(exact > -1e4, exact, 0).astype("f4")
+    assert floor_of(exact.astype("f4"), missing, exact, lineage=logits).multiple > 1e6

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import divergence
+from tests.zoo.special import export
 
 
 class Attention(nn.Module):
@@ -71,3 +72,31 @@ def test_a_missing_mask_is_explained_and_proved(kind, tmp_path):
     assert fixed.exists() or not KINDS[kind]
     if fixed.exists():
         assert divergence.trace(model, fixed, given).verdict.status == "rounding"
+
+
+class Padded(nn.Module):
+    """Attention with a mask of the type's least number, added behind the scale."""
+
+    def __init__(self, scale=0.25):
+        super().__init__()
+        self.qkv, self.scale = nn.Linear(16, 48), scale
+
+    def forward(self, x):
+        q, k, v = self.qkv(x.tanh()).chunk(3, -1)
+        mask = torch.where(x[:, :1, :1] > 1e9, 0.0, torch.finfo(x.dtype).min)
+        logits = q @ k.transpose(1, 2)
+        if self.scale:
+            logits = logits * self.scale
+        places = torch.arange(x.shape[1]) > 5
+        return (logits + places * mask).softmax(-1) @ v
+
+
+def test_a_scale_is_missing_before_a_mask():
+    torch.manual_seed(0)
+    model, faulty = Padded().eval(), Padded(None).eval()
+    faulty.load_state_dict(model.state_dict())
+    x = torch.randn(1, 9, 16)
+    report = divergence.trace(model, export(faulty, (x,)), x)
+    (found,) = report.findings
+    assert found.cause == "attention.scale"
+    assert found.proof.error_after < 1e-4 * found.proof.error_before

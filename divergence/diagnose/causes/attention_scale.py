@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from divergence.compare.floor import MASKED
 from divergence.diagnose.builder import Place, insert
 from divergence.diagnose.edits import set_attributes
 from divergence.diagnose.reading import attribute, scalar_settings, stands_before_softmax
@@ -44,8 +45,8 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     if not places:
         return "no matrix product stands before the softmax of the segment"
     seen = _seen(suspect)
-    if seen is not None:
-        return [_hypothesis(suspect, *seen)]
+    if seen is not None:  # a mask may have been added behind the scale
+        return [_hypothesis(suspect, each, seen[1]) for each in dict.fromkeys((seen[0], *places))]
     known = islice(_gains(suspect), MOST_GAINS)
     return [_hypothesis(suspect, place, gain) for gain in known for place in places]
 
@@ -58,14 +59,19 @@ def search(suspect: Suspect) -> Iterator[Hypothesis]:
 
 
 def _places(suspect: Suspect) -> Iterator[Place]:
-    """Where logits are: what a softmax is fed, and matrix products with what scales them."""
+    """Where logits are: what a softmax is fed, and matrix products with what scales them.
+
+    Then what is given to a sum with a mask or a bias: those stay as they are.
+    """
     nodes = suspect.region.nodes
     softmax = next((k for k, n in enumerate(nodes) if n.op_type == "Softmax"), None)
-    if softmax is None:
-        yield from (Place(n.output[0]) for n in reversed(nodes) if n.op_type in LOGITS)
-        return
-    yield Place(nodes[softmax].output[0], operand=0)
-    yield from (Place(n.output[0]) for n in reversed(nodes[:softmax]) if n.op_type in LOGITS)
+    if softmax is not None:
+        yield Place(nodes[softmax].output[0], operand=0)
+    before = [node for node in nodes[:softmax] if node.op_type in LOGITS]
+    yield from (Place(node.output[0]) for node in reversed(before))
+    for node in before:
+        given = enumerate(node.input) if node.op_type == "Add" else ()
+        yield from (Place(node.output[0], k) for k, name in given if name in suspect.feeds)
 
 
 def _seen(suspect: Suspect) -> tuple[Place, float] | None:
@@ -94,7 +100,7 @@ def _logits(probabilities: Array, axis: int) -> Array:
 def _gain(wanted: Array, found: Array) -> float:
     """Return the factor that brings `found` nearest to `wanted`."""
     a, b = wanted.astype(np.float64).ravel(), found.astype(np.float64).ravel()
-    known = np.isfinite(a) & np.isfinite(b)
+    known = np.isfinite(a) & np.isfinite(b) & (np.minimum(a, b) > MASKED)
     energy = float(b[known] @ b[known])
     return float(a[known] @ b[known]) / energy if energy else 1.0
 
