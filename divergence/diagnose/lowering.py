@@ -69,6 +69,8 @@ LOWERINGS: Mapping[str, Lowering] = {
     "abs": lambda b, x, _: b.node("Abs", x),
     "exp": lambda b, x, _: b.node("Exp", x),
     "sqrt": lambda b, x, _: b.node("Sqrt", x),
+    "rsqrt": lambda b, x, _: b.node("Reciprocal", b.node("Sqrt", x)),
+    "reciprocal": lambda b, x, _: b.node("Reciprocal", x),
 }
 
 

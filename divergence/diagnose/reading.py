@@ -10,6 +10,10 @@ from divergence.diagnose.suspect import Suspect
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+_SUMS, _PRODUCTS = frozenset({"Add", "Sub"}), frozenset({"Mul", "Div"})
+# The ONNX operators that may stand for each arithmetic op with a number.
+ARITHMETIC = {"add": _SUMS, "sub": _SUMS, "mul": _PRODUCTS, "div": _PRODUCTS}
+
 
 def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     """Return one attribute of a node as a Python value (strings decoded)."""

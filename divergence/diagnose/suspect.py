@@ -78,7 +78,7 @@ class Suspect:
         dtype, for every boundary that either side's segment reads.
     expected, produced: what the segment should make of the feeds, and what it makes.
     bound: greatest errors that rounding explains here.
-    reference_values: what masks are read off, by the reference's site names.
+    reference_values: the inner ones (`inner_values`), by the reference's site names.
     """
 
     region: Region

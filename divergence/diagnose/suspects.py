@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from divergence.diagnose.distance import Bound
+from divergence.diagnose.inner import inner_values
 from divergence.diagnose.integers import half_step
 from divergence.diagnose.layout import to_candidate
-from divergence.diagnose.masking import mask_values
 from divergence.diagnose.segments import (
     Segment,
     awake,
@@ -160,7 +160,7 @@ def needed(scene: Scene, matches: Sequence[Match]) -> set[str]:
     partners, back = scene.partners, scene.origins
     names: set[str] = set()
     for match in matches:
-        names |= mask_values(scene.reference_segment(match.reference).sites)
+        names |= inner_values(scene.reference_segment(match.reference).sites, scene.moving)
         names.add(match.reference)
         names.update(n for n in scene.reference_segment(match.reference).inputs if n in partners)
         names.update(back[n] for n in scene.candidate_segment(match.candidate).inputs if n in back)
@@ -236,7 +236,7 @@ def suspect(
     expected = to_candidate(values[match.reference], match.alignment, site)
     if expected is None:
         return None
-    named = mask_values(place.reference.sites)
+    named = inner_values(place.reference.sites, place.moving)
     known = {name: value for name, value in values.items() if name in named}
     return Suspect(place, feeds, expected, produced, bound, trial, known)
 

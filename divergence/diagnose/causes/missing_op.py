@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert, rebuild
 from divergence.diagnose.formulas import spans
+from divergence.diagnose.inner import BINARY
 from divergence.diagnose.lowering import LOWERINGS, function_of, lowered
-from divergence.diagnose.reading import scalar_settings, stands_before_softmax
+from divergence.diagnose.reading import (
+    ARITHMETIC,
+    scalar_operands,
+    scalar_settings,
+    stands_before_softmax,
+)
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
 from divergence.matching.steps import operator
 from divergence.records import Array, Evidence, Site
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
 CAUSE = "structure.missing_op"
 
-# ATen ops that combine two values, and the ONNX operator that does the same.
-BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div"}
-
 # What functions of one value are put together with.
-_ARITHMETIC = ("Add", "Div", "Mul", "Pow", "Sub")
+_PARTS = ("Add", "Div", "Mul", "Pow", "Sqrt", "Sub")
 
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
@@ -36,6 +43,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
         *_scalars(suspect),
         *_functions(suspect),
         *_masks(suspect),
+        *_values(suspect),
     ]
     return proposals or "every op of the reference's segment has its node"
 
@@ -146,14 +154,24 @@ def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
 
 
 def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
-    """A constant that the reference multiplies by or adds, where no such node is."""
-    for name, aten, number in scalar_settings(suspect):
-        op = BINARY[aten]
-        if _count(suspect, op) or stands_before_softmax(suspect):
+    """A constant that the reference multiplies by or adds, where fewer nodes do."""
+    if stands_before_softmax(suspect):
+        return
+    given = list(scalar_settings(suspect))
+    for name, aten, number in given:
+        family, op = ARITHMETIC[aten], BINARY[aten]
+        present = sum(_is_by_number(suspect, node) for node in suspect.region.node(*family))
+        if present >= sum(ARITHMETIC[other] is family for _, other, _ in given):
             continue
         for place in _places(suspect):
             array = np.asarray(number, suspect.produced.dtype)
             yield _missing(suspect, place, op, array, f"{op} by {number:g} ({name})", name)
+
+
+def _is_by_number(suspect: Suspect, node: NodeProto) -> bool:
+    """Whether a node adds a number to a value or multiplies by one; 1 / x does not."""
+    first = 1 if node.op_type in {"Div", "Sub"} else 0
+    return any(position >= first for position, _ in scalar_operands(suspect, node))
 
 
 def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -180,9 +198,7 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
 def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
     """The reference's function in place of what is left of its formula: x * x of a SiLU."""
     settings = {k: v for k, v in site.attributes.items() if v is not None}
-    left = {
-        span: node for node in suspect.region.node(*_ARITHMETIC) for span in spans(suspect, node)
-    }
+    left = {span: node for node in suspect.region.node(*_PARTS) for span in spans(suspect, node)}
     for (source, target), node in left.items():
         action = f"compute {target} by {op} of {source} as the reference does"
         make, dtype = lowered(op, settings), suspect.produced.dtype
@@ -194,6 +210,20 @@ def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
             remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
             parameters={"op": op},
         )
+
+
+def _values(suspect: Suspect) -> Iterator[Hypothesis]:
+    """An operand that the file does not compute, as the reference has it for this input."""
+    region, known = suspect.region, suspect.reference_values
+    for site in region.sites(*BINARY):
+        for name in site.inputs:
+            if name not in known or region.partners.get(name) in region.reads():
+                continue
+            op, operand = BINARY[site.op], known[name].astype(suspect.produced.dtype)
+            for place in _places(suspect):
+                found = _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
+                lasting = name not in region.moving
+                yield replace(found, edit=replace(found.edit, lasting=lasting))
 
 
 def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -221,6 +251,8 @@ def _makers(op: str) -> tuple[str, ...]:
         "hardsigmoid": ("HardSigmoid", "Clip"),
         "logsigmoid": ("Sigmoid", "Softplus"),
         "elu": ("Elu", "Celu"),
+        "rsqrt": ("Div", "Pow", "Reciprocal"),
+        "reciprocal": ("Div", "Pow", "Reciprocal"),
     }
     return chains.get(plain, (plain.capitalize(), op.capitalize()))
 

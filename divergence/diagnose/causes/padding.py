@@ -17,17 +17,37 @@ CAUSE = "attribute.padding"
 
 WINDOWED = frozenset({"AveragePool", "Conv", "ConvTranspose", "FusedConv", "LpPool", "MaxPool"})
 
+# What GridSample takes for values outside of the picture.
+OUTSIDE = ("zeros", "border", "reflection")
+
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare geometry attributes of the windowed ops of both sides."""
+    sampled = [h for node in suspect.region.node("GridSample") for h in _outside(node)]
     nodes = suspect.region.node(*WINDOWED)
-    if not nodes:
-        return "no node of the segment slides a window"
+    if sampled or not nodes:
+        return sampled or "no node of the segment slides a window"
     sites = [s for s in suspect.region.reference.sites if _geometry(s, 1)]
     if not sites:
         return "the reference's segment slides no window"
     hypotheses = [h for node in nodes for site in sites for h in _differences(node, site)]
     return hypotheses or "pads, strides and dilations are the reference's"
+
+
+def _outside(node: NodeProto) -> Iterator[Hypothesis]:
+    """Yield the other values that a sampling may take outside of its picture."""
+    name, found = node.name or node.output[0], attribute(node, "padding_mode", "zeros")
+    for mode in OUTSIDE:
+        if mode != found:
+            yield Hypothesis(
+                edit=set_attributes(
+                    node.output[0], {"padding_mode": mode}, f"let {name} pad by {mode}"
+                ),
+                explanation=f"{node.op_type} {name} has padding_mode {found} instead of {mode}",
+                evidence=(Evidence(f"padding_mode ({name})", mode, found),),
+                remedy=f"Set padding_mode={mode} at {name}.",
+                parameters={"padding_mode": [mode, found]},
+            )
 
 
 def _differences(node: NodeProto, site: Site) -> Iterator[Hypothesis]:

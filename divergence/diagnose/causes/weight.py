@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.diagnose.edits import set_weight
-from divergence.diagnose.reading import attribute, scalar_operands, scalar_settings
+from divergence.diagnose.inner import fixed_values
+from divergence.diagnose.reading import (
+    ARITHMETIC,
+    attribute,
+    scalar_operands,
+    scalar_settings,
+)
 from divergence.diagnose.suspect import Hypothesis, Region, Suspect
-from divergence.diagnose.weights import Expected, expected_weights, layouts
+from divergence.diagnose.weights import FOLDING, Expected, expected_weights, layouts
 from divergence.records import Array, Evidence
 
 if TYPE_CHECKING:
@@ -50,18 +56,22 @@ class Operand:
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Compare each constant operand with the parameters of the reference's segment."""
-    found = compare(suspect.region)
+    found = compare(suspect.region, list(_computed(suspect)))
     more = [*_scalars(suspect), *_turned(suspect.region)]
     return found if isinstance(found, str) and not more else [*_listed(found), *more]
 
 
+def _computed(suspect: Suspect) -> Iterator[Expected]:
+    """Yield what the reference computes of its parameters alone: exporters store the result."""
+    region = suspect.region
+    for name in sorted(fixed_values(region.reference.sites, region.moving)):
+        value = suspect.reference_values.get(name)
+        if value is not None and value.dtype.kind == "f":
+            yield Expected(name, value, FOLDING)
+
+
 def _listed(found: Sequence[Hypothesis] | str) -> Sequence[Hypothesis]:
     return () if isinstance(found, str) else found
-
-
-# The ONNX operators that may stand for each arithmetic op with a number.
-ARITHMETIC = {"add": {"Add", "Sub"}, "sub": {"Add", "Sub"}, "mul": {"Mul", "Div"}}
-ARITHMETIC["div"] = ARITHMETIC["mul"]
 
 
 def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -128,9 +138,12 @@ def _is_square(value: Array) -> bool:
     return value.ndim == 2 and value.shape[0] == value.shape[1]
 
 
-def compare(region: Region) -> Sequence[Hypothesis] | str:
-    """Return what would replace each parameter that is not the reference's, or why none."""
-    expected = list(expected_weights(region))
+def compare(region: Region, computed: Sequence[Expected] = ()) -> Sequence[Hypothesis] | str:
+    """Return what would replace each parameter that is not the reference's, or why none.
+
+    computed: what the reference makes of its parameters before it meets an input.
+    """
+    expected = [*expected_weights(region), *computed]
     held = list(operands(region))
     if not held:
         return "the segment's nodes read no parameter"
