@@ -12,7 +12,7 @@ from typing import Any
 
 from divergence.diagnose.builder import Builder, Make
 from divergence.matching.steps import operator
-from divergence.records import Site
+from divergence.records import Site, Weight
 
 Settings = Mapping[str, Any]
 Lowering = Callable[[Builder, str, Settings], str]
@@ -47,12 +47,17 @@ def _mish(b: Builder, x: str, _: Settings) -> str:
     return b.node("Mul", x, b.node("Tanh", b.node("Softplus", x)))
 
 
+def _prelu(b: Builder, x: str, settings: Settings) -> str:
+    return b.node("PRelu", x, settings["slope"])
+
+
 LOWERINGS: Mapping[str, Lowering] = {
     "relu": lambda b, x, _: b.node("Relu", x),
     "relu6": lambda b, x, _: _clip(b, x, 0.0, 6.0),
     "hardtanh": _hardtanh,
     "clamp": _hardtanh,
     "leaky_relu": lambda b, x, s: b.node("LeakyRelu", x, alpha=s.get("negative_slope", 0.01)),
+    "prelu": _prelu,
     "elu": lambda b, x, s: b.node("Elu", x, alpha=float(s.get("alpha", 1.0))),
     "celu": lambda b, x, s: b.node("Celu", x, alpha=float(s.get("alpha", 1.0))),
     "selu": lambda b, x, _: b.node("Selu", x),
@@ -92,6 +97,18 @@ def function_of(site: Site) -> str:
     """
     names = (site.op, operator(site))
     return next((key for key in map(canonical, names) if key in LOWERINGS), site.op)
+
+
+def settings_of(site: Site, weights: Mapping[str, Weight]) -> Settings:
+    """Return what a site's function was given; a PReLU's slopes as its channels are laid out.
+
+    weights: the reference's, by name.
+    """
+    given = {name: value for name, value in site.attributes.items() if value is not None}
+    if function_of(site) == "prelu" and site.weights:
+        slopes, rank = weights[site.weights[0]].load(), len(site.shape or ())
+        given["slope"] = slopes.reshape(-1, *[1] * max(0, rank - 2))
+    return given
 
 
 def lowered(op: str, settings: Settings) -> Make:

@@ -64,3 +64,30 @@ def test_what_the_file_computes_instead_is_named_and_undone(right, wrong, cause,
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_same_on_both_sides_is_rounding(name):
     assert traced(name, name).verdict.status in {"rounding", "identical"}
+
+
+def test_a_prelu_that_became_a_relu_gets_its_slopes_back():
+    torch.manual_seed(0)
+    first, last = nn.Conv1d(4, 8, 3), nn.Conv1d(8, 2, 3)
+    activation = nn.PReLU(8)
+    nn.init.uniform_(activation.weight, 0.1, 0.5)
+    x = torch.randn(1, 4, 20)
+    file = export(nn.Sequential(first, nn.ReLU(), last).eval(), (x,))
+    report = divergence.trace(nn.Sequential(first, activation, last).eval(), file, x)
+    (finding,) = report.findings
+    assert finding.cause == "attribute.activation"
+    assert finding.proof.error_after < 1e-5 < finding.proof.error_before
+
+
+def test_operands_in_another_order_within_a_formula_are_just_that():
+    torch.manual_seed(0)
+    model, x = (
+        nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 4)).eval(),
+        torch.randn(4, 16),
+    )
+    file = export(model, (x,), opset_version=17)
+    (node,) = (n for n in file.graph.node if n.op_type == "Div")
+    node.input[:] = reversed(node.input)
+    report = divergence.trace(model, file, x)
+    assert report.findings[0].cause == "structure.order"
+    assert node.name in report.culprits[0].candidate_nodes

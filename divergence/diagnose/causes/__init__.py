@@ -53,8 +53,8 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
     shuffle,
     axis,
     attention_scale,
-    activation,
     order,
+    activation,
     missing_op,
     attention_layout,
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from divergence.diagnose.builder import rebuild
 from divergence.diagnose.formulas import Span, spans
-from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered
+from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered, settings_of
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence, Site
@@ -46,7 +46,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 
 def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:
     source, target = span
-    op, settings = function_of(site), _settings(site)
+    op, settings = function_of(site), settings_of(site, suspect.region.reference_weights)
     want, got = _wanted(site), describe(suspect)
     return Hypothesis(
         edit=rebuild(
@@ -63,13 +63,10 @@ def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:
     )
 
 
-def _settings(site: Site) -> dict[str, Any]:
-    return {k: v for k, v in site.attributes.items() if v is not None}
-
-
 def _wanted(site: Site) -> str:
     """Name the reference's activation with its figures: `leaky_relu(negative_slope=0.2)`."""
-    shown = ", ".join(f"{k}={v}" for k, v in _settings(site).items() if k in SETTINGS)
+    given = ((k, v) for k, v in site.attributes.items() if v is not None and k in SETTINGS)
+    shown = ", ".join(f"{k}={v}" for k, v in given)
     return f"{function_of(site)}({shown})" if shown else function_of(site)
 
 

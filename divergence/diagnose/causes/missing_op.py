@@ -12,7 +12,7 @@ from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert, rebuild
 from divergence.diagnose.formulas import spans
 from divergence.diagnose.inner import BINARY
-from divergence.diagnose.lowering import LOWERINGS, function_of, lowered
+from divergence.diagnose.lowering import LOWERINGS, function_of, lowered, settings_of
 from divergence.diagnose.reading import (
     ARITHMETIC,
     scalar_operands,
@@ -183,7 +183,7 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
         if op not in LOWERINGS or names.count(op) <= present:
             continue
         for place in _places(suspect):
-            settings = {k: v for k, v in site.attributes.items() if v is not None}
+            settings = settings_of(site, suspect.region.reference_weights)
             action = f"apply {op} {place} as the reference does"
             yield Hypothesis(
                 edit=insert(place, lowered(op, settings), suspect.produced.dtype, action),
@@ -197,7 +197,7 @@ def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
 
 def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
     """The reference's function in place of what is left of its formula: x * x of a SiLU."""
-    settings = {k: v for k, v in site.attributes.items() if v is not None}
+    settings = settings_of(site, suspect.region.reference_weights)
     left = {span: node for node in suspect.region.node(*_PARTS) for span in spans(suspect, node)}
     for (source, target), node in left.items():
         action = f"compute {target} by {op} of {source} as the reference does"
@@ -248,6 +248,7 @@ def _makers(op: str) -> tuple[str, ...]:
         "hardtanh": ("Clip", "Min", "Max"),
         "clamp": ("Clip", "Min", "Max"),
         "leakyrelu": ("LeakyRelu", "PRelu"),
+        "prelu": ("LeakyRelu", "PRelu"),
         "hardsigmoid": ("HardSigmoid", "Clip"),
         "logsigmoid": ("Sigmoid", "Softplus"),
         "elu": ("Elu", "Celu"),
