@@ -15,7 +15,7 @@ from divergence.preparation.apply import prepare, step_names
 from divergence.preparation.spec import parse_spec
 from tests.preparation.photographs import photograph
 
-PHOTO = photograph("skimage", "data/chelsea.png")
+PHOTO = photograph("chelsea")
 PIXELS = np.array(PHOTO)
 
 

@@ -16,7 +16,7 @@ from divergence.preparation.spec import parse_spec
 from tests.preparation.photographs import photograph
 from tests.preparation.pipelines import HALF, IMAGENET, UNIT, Pipeline
 
-PHOTO = photograph("skimage", "data/chelsea.png")
+PHOTO = photograph("chelsea")
 CLASSIFIER = Pipeline(size=112)
 LETTERBOX = Pipeline("letterbox", 128, library="opencv", normal=UNIT)
 
@@ -147,7 +147,7 @@ def test_noise_is_not_given_a_recipe():
 
 
 def test_another_photograph_is_not_explained():
-    other = CLASSIFIER(photograph("skimage", "data/astronaut.png"))
+    other = CLASSIFIER(photograph("astronaut"))
     explanation = explain(CLASSIFIER(PHOTO), other, PHOTO)
     assert not explanation.same
     assert not explanation.explained
@@ -155,7 +155,7 @@ def test_another_photograph_is_not_explained():
 
 
 def test_the_image_of_something_else_still_leaves_the_tensors():
-    wrong = photograph("skimage", "data/astronaut.png")
+    wrong = photograph("astronaut")
     assert list(found(CLASSIFIER(PHOTO), CLASSIFIER(PHOTO)[:, ::-1], wrong)) == [
         "preprocess.channel_order"
     ]

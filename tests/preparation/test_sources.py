@@ -22,7 +22,7 @@ from divergence.preparation.spec import parse_spec, to_json
 from tests.preparation.photographs import photograph
 
 UNIT = "{scale: {factor: 0.00392156862745098}}"
-PHOTO = photograph("skimage", "data/chelsea.png")
+PHOTO = photograph("chelsea")
 
 
 @pytest.mark.parametrize("mode", ["center", "squash", "border"])
