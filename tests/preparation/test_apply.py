@@ -175,6 +175,30 @@ def test_a_callable_that_fails_or_returns_no_array():
 
 
 @pytest.mark.parametrize(
+    ("at", "before"),
+    [("center", (11, 0)), ("center-floor", (12, 0)), ("top-left", (0, 0)), ("[290, 3]", (0, 0))],
+)
+def test_a_crop_shows_a_value_outside_of_the_picture(at, before):
+    made = prepared(f"[{{decode: {{}}}}, {{crop: {{size: [323, 4], at: {at}, outside: 7}}}}]")
+    picture = prepared("[{decode: {}}]")
+    assert made.shape == (323, 4, 3)
+    top = int(at[1:4]) if at.startswith("[") else 0
+    shown = picture[top:, 3:7] if top else picture
+    assert (made[: before[0]] == 7).all()
+    if at in ("top-left", "[290, 3]"):
+        assert np.array_equal(made[: len(shown), :4], shown[:, :4])
+    assert (made[before[0] + len(shown) :] == 7).all()
+    assert (made[before[0] : before[0] + len(shown)] != 7).any()
+
+
+def test_a_crop_in_the_centre_is_rounded_or_cut():
+    sides = {"center": 8, "center-floor": 7}  # of 451 - 436 = 15 pixels to spare
+    for at, left in sides.items():
+        made = prepared(f"[{{decode: {{}}}}, {{crop: {{size: [300, 436], at: {at}}}}}]")
+        assert np.array_equal(made, prepared("[{decode: {}}]")[:, left : left + 436])
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[{crop: {size: 1000}}]", "takes 1000 x 1000 at .* from a picture of 300 x 451"),

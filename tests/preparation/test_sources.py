@@ -88,6 +88,10 @@ def test_torchvisions_preset():
                 v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
             ]
         ),
+        transforms.Compose([transforms.CenterCrop((333, 200)), transforms.ToTensor()]),
+        v2.Compose(
+            [v2.Resize(63), transforms.ToTensor(), v2.Normalize([0.5], [0.5]), v2.CenterCrop(96)]
+        ),
         SemanticSegmentation(resize_size=96),
         ObjectDetection(),
     ],
@@ -123,7 +127,8 @@ def test_a_transform_that_a_spec_cannot_say():
                 "do_normalize": False,
                 "rescale_factor": 0.5,
             },
-            "{resize: {shortest: 32}}, {crop: {size: 24}}, {scale: {factor: 0.5}}",
+            "{resize: {shortest: 32}}, {crop: {size: 24, at: center-floor, outside: 0}}, "
+            "{scale: {factor: 0.5}}",
         ),
         (
             {
@@ -132,8 +137,8 @@ def test_a_transform_that_a_spec_cannot_say():
                 "do_normalize": False,
                 "image_processor_type": "ConvNextImageProcessorFast",
             },
-            "{resize: {shortest: 256, library: torch, antialias: true}}, {crop: {size: 224}}, "
-            + UNIT,
+            "{resize: {shortest: 256, library: torch, antialias: true}}, "
+            "{crop: {size: 224, at: center-floor}}, " + UNIT,
         ),
         (
             {
@@ -155,7 +160,8 @@ def test_a_transform_that_a_spec_cannot_say():
                 "do_normalize": False,
                 "feature_extractor_type": "DeiTFeatureExtractor",
             },
-            "{resize: {to: [256, 256]}}, {crop: {size: 224}}, " + UNIT,
+            "{resize: {to: [256, 256]}}, {crop: {size: 224, at: center-floor, outside: 0}}, "
+            + UNIT,
         ),
         (
             {
@@ -191,11 +197,27 @@ def test_a_transform_that_a_spec_cannot_say():
         ),
     ],
 )
-def test_hugging_face(config, wanted):
+def test_hugging_face(config, wanted, monkeypatch):
+    monkeypatch.setattr(huggingface, "_installed", lambda: 4)
     ends = "{layout: NCHW}, {dtype: float32}"
     assert huggingface.read_config(config) == parse_spec(
         f"[{{decode: {{exif: false}}}}, {wanted}, {ends}]"
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "library"),
+    [
+        (4, "CLIPImageProcessor", "pillow"),
+        (5, "CLIPImageProcessor", "torch"),
+        (5, "CLIPImageProcessorPil", "pillow"),
+        (4, "CLIPImageProcessorFast", "torch"),
+    ],
+)
+def test_the_library_of_a_hugging_face_processor(version, name, library, monkeypatch):
+    monkeypatch.setattr(huggingface, "_installed", lambda: version)
+    config = {"size": 8, "image_processor_type": name}
+    assert huggingface.read_config(config).steps[1].library == library
 
 
 @pytest.mark.parametrize(("size", "wanted"), [((480, 640), (60, 80)), ((300, 451), (53, 80))])
@@ -209,10 +231,12 @@ def test_detrs_sizes(size, wanted):
 def test_hugging_face_says_what_it_cannot_read():
     with pytest.raises(SpecError, match="do_thumbnail cannot be said in a SPEC"):
         huggingface.read_config({"size": 3, "do_thumbnail": True})
-    with pytest.raises(SpecError, match="size depends on the picture in a way"):
+    with pytest.raises(SpecError, match="brings pictures to size in a way"):
         huggingface.read_config({"size": 3, "image_processor_type": "YolosImageProcessor"})
-    with pytest.raises(SpecError, match="size depends on the picture in a way"):
+    with pytest.raises(SpecError, match="brings pictures to size in a way"):
         huggingface.read_config({"size": {"height": 3, "width": 3}, "keep_aspect_ratio": True})
+    with pytest.raises(SpecError, match="brings pictures to size in a way"):
+        huggingface.read_config({"size": 3, "size_divisor": 32, "do_pad": True})
 
 
 def test_a_preprocessor_config_is_known_by_its_content(tmp_path):

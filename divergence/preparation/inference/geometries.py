@@ -81,10 +81,10 @@ def _placed(
 
 
 def _crops(size: Size, window: Size, cut: tuple[float, float]) -> Iterator[Geometry]:
-    places: list[str | Size] = ["center", "top-left"]
-    for place in places:
-        crop = Crop(size=window, at=place)
-        if _near(crop.offset(*size), cut):
+    named = [Crop(size=window, at=place) for place in ("center", "center-floor", "top-left")]
+    offsets = [crop.offset(*size) for crop in named]
+    for number, (crop, offset) in enumerate(zip(named, offsets, strict=True)):
+        if _near(offset, cut) and offset not in offsets[:number]:
             yield (crop,)
     top, left = (min(round(c), s - w) for c, s, w in zip(cut, size, window, strict=True))
     yield (Crop(size=window, at=(max(0, top), max(0, left))),)

@@ -1,14 +1,16 @@
 """Hugging Face: `preprocessor_config.json`, which stands beside a checkpoint.
 
 Read as the image processors of transformers read it: resize, centre crop, rescale, normalise,
-pad. Processors whose class name ends with Fast resize tensors (PyTorch, antialiased), the
-others Pillow images.
+pad. Processors whose class name ends with Fast resize tensors (PyTorch, antialiased), those with
+Pil, Pillow images. What a plain name means depends on the version of transformers that is
+installed: tensors from 5 on, Pillow images before, and where there is none.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ _UNDERSTOOD = {
     "do_convert_rgb",
     "do_pad",
     "do_flip_channel_order",
+    "do_convert_annotations",  # this and the next are about labels
+    "do_reduce_labels",
 }
 # ConvNeXT's processor crops below this size only (`crop_pct`), and stretches from it on.
 _CROPS_BELOW = 384
@@ -35,8 +39,11 @@ _CROPS_BELOW = 384
 _SQUARES = ("DeiT", "ViT", "Beit")
 # LeViT's processor resizes to this multiple of its size, and crops.
 _LEVIT_SHARE = 256 / 224
-# Sizes are made multiples of a number, 16 or 32.
-_OF_MULTIPLES = ("Yolos", "GLPN")
+# Sizes are made multiples of a number such as 8 or 32.
+_OF_MULTIPLES = ("Yolos", "GLPN", "TextNet")
+# Perceiver's crops a share of the picture before it resizes, VideoMAE's takes several pictures.
+_UNLIKE = ("Perceiver", "VideoMAE")
+_DIVISORS = ("size_divisor", "size_divisibility")
 Steps = list[dict[str, Any]]
 
 
@@ -80,9 +87,10 @@ def read_config(config: Mapping[str, Any]) -> Spec:
     steps: Steps = [{"decode": {"mode": "RGB", "exif": False}}]
     steps += _resize(config) if config.get("do_resize", "size" in config) else []
     if config.get("do_center_crop"):
-        steps.append({"crop": {"size": _sides(config.get("crop_size"), "crop_size")}})
+        size = _sides(config.get("crop_size"), "crop_size")
+        steps.append({"crop": {"size": size, "at": "center-floor", "outside": 0}})
     steps += _range(config)
-    if config.get("do_pad") and "pad_size" in config:
+    if config.get("do_pad") and config.get("pad_size") is not None:
         # Padded after normalising, with zeros below and to the right.
         target = _sides(config["pad_size"], "pad_size")
         steps.append({"pad": {"to": target, "value": 0, "at": "top-left"}})
@@ -95,7 +103,7 @@ def _range(config: Mapping[str, Any]) -> Steps:
     steps: Steps = []
     if config.get("do_rescale", True):
         steps.append({"scale": {"factor": config.get("rescale_factor", 1 / 255)}})
-    if config.get("do_normalize", "image_mean" in config):
+    if config.get("do_normalize", "image_mean" in config and not _is(config, "MobileViT")):
         mean, std = config.get("image_mean"), config.get("image_std")
         steps.append({"normalize": {"mean": mean, "std": std}})
         if _is(config, "EfficientNet") and config.get("include_top", True):
@@ -110,12 +118,14 @@ def _is(config: Mapping[str, Any], *names: str) -> bool:
 
 
 def _refuse_own_sizes(config: Mapping[str, Any]) -> None:
-    """Refuse processors whose sizes follow from the picture by a rule of their own."""
+    """Refuse processors with rules of their own, most of them for sizes."""
     multiple = config.get("keep_aspect_ratio") or _is(config, *_OF_MULTIPLES)
-    if multiple and config.get("do_resize", True):
+    resized = multiple and config.get("do_resize", True)
+    padded = _is(config, "Swin2SR") and config.get("do_pad", True)
+    if resized or padded or _is(config, *_UNLIKE) or any(config.get(name) for name in _DIVISORS):
         raise SpecError(
-            f"{FILE_NAME}: this processor's size depends on the picture in a way that cannot be "
-            "said in a SPEC; give the preparation as a callable."
+            f"{FILE_NAME}: this processor brings pictures to size in a way that cannot be said in "
+            "a SPEC; give the preparation as a callable."
         )
 
 
@@ -147,7 +157,7 @@ def _resize_by_share(side: int, share: float, words: Mapping[str, Any]) -> Steps
     if side >= _CROPS_BELOW:
         return [{"resize": {"to": [side, side], **words}}]
     resize = {"resize": {"shortest": int(side / share), **words}}
-    return [resize, {"crop": {"size": [side, side]}}]
+    return [resize, {"crop": {"size": [side, side], "at": "center-floor"}}]
 
 
 def _kernel(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,12 +165,24 @@ def _kernel(config: Mapping[str, Any]) -> dict[str, Any]:
     if number not in _KERNELS:
         raise SpecError(f"{FILE_NAME}: 'resample' is 0 to 4, got {number!r}.")
     kernel = _KERNELS[number]
-    if str(config.get("image_processor_type", "")).endswith("Fast") and kernel in (
-        "bilinear",
-        "bicubic",
-    ):
+    if kernel in ("bilinear", "bicubic") and _resizes_tensors(config):
         return {"kernel": kernel, "library": "torch", "antialias": True}
     return {"kernel": kernel, "library": "pillow"}
+
+
+def _resizes_tensors(config: Mapping[str, Any]) -> bool:
+    name = str(config.get("image_processor_type", ""))
+    if name.endswith(("Fast", "Pil")):
+        return name.endswith("Fast")
+    return _installed() >= 5
+
+
+def _installed() -> int:
+    """Return the major version of transformers, 0 where it is not installed."""
+    try:
+        return int(version("transformers").partition(".")[0])
+    except PackageNotFoundError:
+        return 0
 
 
 def _sides(value: Any, name: str) -> list[int]:

@@ -68,9 +68,10 @@ def _step(transform: Any, before: Steps) -> Steps:
 
 
 def _preset(preset: Any) -> Steps:
+    resized = _resized(preset.resize_size, preset.interpolation, preset.antialias, [])
     return [
-        _resized(preset.resize_size, preset.interpolation, preset.antialias, []),
-        {"crop": {"size": _pair(preset.crop_size)}},
+        resized,
+        *_center_crop(preset, [resized]),
         _BYTES_TO_UNIT,
         {"normalize": {"mean": list(preset.mean), "std": list(preset.std)}},
     ]
@@ -133,6 +134,16 @@ def _grey(transform: Any, before: Steps) -> Steps:
     return [{"decode": {"mode": "L", "exif": False}}]
 
 
+def _center_crop(transform: Any, before: Steps) -> Steps:
+    """Crop; what reaches beyond the picture is 0, said where that may be."""
+    size = _pair(getattr(transform, "crop_size", None) or transform.size)
+    none: dict[str, Any] = {}
+    resized = next((step["resize"] for step in reversed(before) if "resize" in step), none)
+    least = resized.get("to") or _pair(resized.get("shortest", 0))
+    fits = all(have >= need for have, need in zip(least, size, strict=True))
+    return [{"crop": {"size": size} if fits else {"size": size, "outside": 0}}]
+
+
 def _pair(size: Any) -> list[int]:
     sides = [size] if isinstance(size, int) else [int(side) for side in size]
     return [sides[0], sides[-1]]
@@ -141,7 +152,7 @@ def _pair(size: Any) -> list[int]:
 _TENSOR = {"layout": "CHW"}
 _READERS: dict[str, Callable[[Any, Steps], Steps]] = {
     "Resize": _resize,
-    "CenterCrop": lambda transform, _: [{"crop": {"size": _pair(transform.size)}}],
+    "CenterCrop": _center_crop,
     "ToTensor": lambda *_: [_TENSOR, _BYTES_TO_UNIT],
     "MaybeToTensor": lambda *_: [_TENSOR, _BYTES_TO_UNIT],
     "PILToTensor": lambda *_: [_TENSOR],
