@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from divergence.postprocess.forms import FORMS
+from divergence.postprocess.forms import FORMS, Form
 from divergence.postprocess.tables import Table
 from divergence.records import Array
 
@@ -18,20 +20,43 @@ _NEAR = 0.01
 _FEWEST = 4
 
 
-def in_one_frame(ours: Table, theirs: Table, pairs: Pairs) -> Pairs:
-    """Return the pairs whose boxes agree on one gain and offset in x and in y; all where none do.
+def in_one_frame(ours: Table, theirs: Table, pairs: Pairs) -> tuple[Table, Table, Pairs]:
+    """Return both tables with corners in the reference's units, and the pairs that agree there.
 
-    The candidate's boxes may have another form (centre and size).
+    Pairs agree on one gain and offset in x and in y, where one side's boxes may have another form
+    (centre and size). Where too few do, all is returned as it was.
     """
     if len(pairs) < _FEWEST:
-        return pairs
-    first, second = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
-    before = ours.boxes[first].T
-    fits = [_fitting(before, form.to_corners(theirs.boxes[second].T)) for form in FORMS.values()]
-    best = max(fits, key=lambda fit: int(fit.sum()))
-    return (
-        [p for p, fit in zip(pairs, best, strict=True) if fit] if best.sum() >= _FEWEST else pairs
-    )
+        return ours, theirs, pairs
+    first, second = (list(rows) for rows in zip(*pairs, strict=True))
+    sides = [(_in_corners(ours, one), _in_corners(theirs, other)) for one, other in _forms()]
+    fits = [_fitting(a.boxes[first].T, b.boxes[second].T) for a, b in sides]
+    best = max(range(len(fits)), key=lambda number: int(fits[number].sum()))
+    kept = [pair for pair, fit in zip(pairs, fits[best], strict=True) if fit]
+    if len(kept) < _FEWEST:
+        return ours, theirs, pairs
+    return sides[best][0], _moved(*sides[best], kept), kept
+
+
+def _forms() -> Iterator[tuple[Form, Form]]:
+    """Yield what the boxes of both sides may be; corners on one side at least, both first."""
+    corners = FORMS["xyxy"]
+    yield from ((corners, form) for form in FORMS.values())
+    yield from ((form, corners) for form in FORMS.values() if form is not corners)
+
+
+def _in_corners(table: Table, form: Form) -> Table:
+    return table.with_boxes(form.to_corners(table.boxes.T).T)
+
+
+def _moved(ours: Table, theirs: Table, pairs: Pairs) -> Table:
+    """Return the candidate's table in the units in which these pairs are the reference's boxes."""
+    first, second = (list(rows) for rows in zip(*pairs, strict=True))
+    boxes = theirs.boxes.copy()
+    for n in (0, 1):
+        line = np.polyfit(theirs.boxes[second, n::2].ravel(), ours.boxes[first, n::2].ravel(), 1)
+        boxes[:, n::2] = np.polyval(line, boxes[:, n::2])
+    return theirs.with_boxes(boxes)
 
 
 def _fitting(before: Array, after: Array) -> Array:

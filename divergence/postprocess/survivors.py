@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from divergence.postprocess.clipping import clipped
-from divergence.postprocess.frames import in_one_frame
+from divergence.postprocess.frames import Pairs, in_one_frame
 from divergence.postprocess.relation import Change, Relation
 from divergence.postprocess.residual import ROUNDING, residual
 from divergence.postprocess.rules import reasons
@@ -34,24 +34,27 @@ def relations(reference: Array, candidate: Array) -> Iterator[Relation]:
     if tables is None or max(len(table.rows) for table in tables) > _MOST_ROWS:
         return
     ours, theirs = tables
-    clips = list(clipped(ours, theirs))
+    clips = list(clipped(ours, theirs)) if ours.has_corners and theirs.has_corners else []
     yield from clips
     if any(_more_in_common(ours, theirs, clip) for clip in clips):
         return  # clipped alike first, more of them are the same
-    for common in _common(ours, theirs):
+    for first, second, common in _common(ours, theirs):
         if len(common) < _SHARED * min(len(ours.rows), len(theirs.rows)):
             continue
         alone = len(ours.rows) - len(common), len(theirs.rows) - len(common)
         if any(alone):
-            yield _relation(ours, theirs, common)
+            yield _relation(first, second, common)
 
 
-def _common(ours: Table, theirs: Table) -> Iterator[list[tuple[int, int]]]:
-    """Yield the detections that both sides have: as they are, in other units, of other labels."""
-    yield _matched(ours, theirs, _same_boxes(ours, theirs))
+def _common(ours: Table, theirs: Table) -> Iterator[tuple[Table, Table, Pairs]]:
+    """Yield the detections that both sides have: as they are, in other units, of other labels.
+
+    With them come both tables, in the same units and form.
+    """
+    yield ours, theirs, _matched(ours, theirs, _same_boxes(ours, theirs))
     yield in_one_frame(ours, theirs, _matched(ours, theirs, _same_scores(ours, theirs)))
     unlabelled = replace(ours, label=None), replace(theirs, label=None)
-    yield _matched(*unlabelled, _same_boxes(*unlabelled))
+    yield ours, theirs, _matched(*unlabelled, _same_boxes(*unlabelled))
 
 
 def _more_in_common(ours: Table, theirs: Table, clip: Relation) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,8 +22,8 @@ _MOST_SCORE = 1.01
 class Table:
     """Detections of one output.
 
-    rows: (N, columns), float64. first: column of x1. score, label: columns, None where there is
-    none.
+    rows: (N, columns), float64. first: column of x1, or of what else the four numbers of a box
+    begin with. score, label: columns, None where there is none.
     """
 
     rows: Array
@@ -35,6 +35,18 @@ class Table:
     def boxes(self) -> Array:
         """Corners x1 y1 x2 y2, (N, 4)."""
         return self.rows[:, self.first : self.first + COORDINATES]
+
+    def with_boxes(self, boxes: Array) -> Table:
+        """Return the table with other boxes, (N, 4)."""
+        rows = self.rows.copy()
+        rows[:, self.first : self.first + COORDINATES] = boxes
+        return replace(self, rows=rows)
+
+    @property
+    def has_corners(self) -> bool:
+        """Whether the boxes can be corners; another form is seldom ordered like that."""
+        x1, y1, x2, y2 = self.boxes.T
+        return not len(self.rows) or bool(((x2 >= x1) & (y2 >= y1)).mean() >= _CORNERS)
 
     @property
     def scores(self) -> Array:
@@ -50,7 +62,8 @@ class Table:
 def as_tables(reference: Array, candidate: Array) -> tuple[Table, Table] | None:
     """Return both outputs as tables with the same columns, None where they are no detections.
 
-    What the columns mean is read from both sides together; one may be empty.
+    What the columns mean is read from both sides together; one may be empty, or have its boxes
+    in another form than corners.
     """
     ours, theirs = _two_axes(reference), _two_axes(candidate)
     if ours is None or theirs is None or ours.shape[1] != theirs.shape[1]:
@@ -62,8 +75,9 @@ def as_tables(reference: Array, candidate: Array) -> tuple[Table, Table] | None:
         behind = range(first + COORDINATES, together.shape[1])
         score = next((c for c in behind if _is_score(together[:, c])), None)
         label = next((c for c in behind if c != score and _is_label(together[:, c])), None)
-        if _are_corners(together[:, first : first + COORDINATES]) and score is not None:
-            return Table(ours, first, score, label), Table(theirs, first, score, label)
+        tables = Table(ours, first, score, label), Table(theirs, first, score, label)
+        if score is not None and any(len(table.rows) and table.has_corners for table in tables):
+            return tables
     return None
 
 
@@ -75,11 +89,6 @@ def _two_axes(value: Array) -> Array | None:
         return None
     rows, columns = value.shape[-2:]
     return value.reshape(rows, columns).astype(np.float64) if _FEWEST <= columns <= _MOST else None
-
-
-def _are_corners(boxes: Array) -> bool:
-    x1, y1, x2, y2 = boxes.T
-    return bool(((x2 >= x1) & (y2 >= y1)).mean() >= _CORNERS)
 
 
 def _is_score(values: Array) -> bool:

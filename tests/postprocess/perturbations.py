@@ -418,6 +418,18 @@ DOUBLE = (
     one("clamped and 255", o.picture, lambda v, r: v.clip(0, 1) * 255, LINK, SCALE),
     Case("threshold and scale", then({"score": 0.3}, boxes_to(same, 0.5)), (NMS, SCALE)),
     Case("overlap and scale", then({"iou": 0.3}, boxes_to(same, 1 / 640)), (NMS, SCALE)),
+    Case(
+        "overlap and centres",
+        then({"iou": 0.3}, boxes_to(centre_of)),
+        (NMS, SCALE),
+        {"iou_threshold": [0.5, 0.3]},
+    ),
+    Case(
+        "threshold and centres of one",
+        then({"score": 0.3}, boxes_to(centre_of, 1 / 640)),
+        (NMS, SCALE),
+        {"score_threshold": 0.3},
+    ),
     Case("overlap and order", then({"iou": 0.3}, permuted(0)), (NMS,)),
     Case(
         "threshold and classes from one",

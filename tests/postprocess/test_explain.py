@@ -19,7 +19,8 @@ def id_of(case):
 QUICK = [case for case in SINGLE if "head" not in case.name and "map" not in case.name]
 GROUPS = [("none", c) for c in NONE] + [("single", c) for c in QUICK]
 GROUPS += [("single", c) for c in OTHER_KINDS]
-GROUPS += [("double", c) for c in DOUBLE[5:7]] + [("unknown", c) for c in UNKNOWN[2:5]]
+FORMS = [case for case in DOUBLE if case.name.startswith(("overlap and c", "threshold and c"))]
+GROUPS += [("double", c) for c in (*DOUBLE[5:7], *FORMS)] + [("unknown", c) for c in UNKNOWN[2:5]]
 
 
 @pytest.mark.parametrize(("group", "case"), GROUPS, ids=lambda v: getattr(v, "name", v))
