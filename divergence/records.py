@@ -343,6 +343,11 @@ class Proof:
     error_after: float
     where: str = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether the error fell: one that stays, or rises, proves nothing."""
+        return self.error_after < self.error_before
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

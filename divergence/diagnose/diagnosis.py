@@ -67,6 +67,7 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     bench = replace(inquiry.means.bench, standing=standing)
     claims = [_claim(e) for e in explained]
     proofs = prove(claims, bench)
+    proved = [claim for claim, proof in zip(claims, proofs, strict=True) if proof]
     findings = [_renumbered(c.finding, inquiry.accused, culprits) for c in conclusions]
     if culprits:  # that the file is quantised explains none of them
         findings = [f for f in findings if (f.cause, f.culprit) != (reduced.CAUSE, None)]
@@ -84,7 +85,7 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
         accused=tuple(culprits),
         findings=tuple(sorted(findings, key=lambda finding: -finding.confidence)),
         ruled_out=_ruled_out(excluded, {finding.cause for finding in findings}),
-        edits=tuple(e for e in (*standing, *_edits(workable(claims, bench))) if e.lasting),
+        edits=tuple(e for e in (*standing, *_edits(workable(proved, bench))) if e.lasting),
         effects={**_effects(conclusions), **grown},
     )
 
@@ -192,7 +193,7 @@ def _renumbered(
     return replace(finding, culprit=next((n for n, c in enumerate(culprits) if c is accused), None))
 
 
-def _finding(explained: Explained, culprit: int, proof: Proof) -> Finding:
+def _finding(explained: Explained, culprit: int, proof: Proof | None) -> Finding:
     hypothesis = explained.hypothesis
     return Finding(
         cause=explained.cause,

@@ -61,15 +61,16 @@ def workable(claims: Sequence[Claim], bench: Bench) -> list[Claim]:
     return [claim for claim in claims if bench.error(claim.edits) is not None]
 
 
-def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof]:
-    """Return a proof for each claim; all claims together should heal the file.
+def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof | None]:
+    """Return a proof for each claim, None for one that brings nothing; together they should heal.
 
     Each is measured on the final outputs with all other claims undone in both runs, so that one
     fault does not hide what undoing another does. Where the segment's own end shows it more
     clearly (the error heals on the way, or drowns in rounding that grew), its figures stand.
     """
     everything = bench.error([edit for claim in claims for edit in claim.edits])
-    return [_proof(number, claims, bench, everything) for number in range(len(claims))]
+    found = [_proof(number, claims, bench, everything) for number in range(len(claims))]
+    return [proof if proof.holds else None for proof in found]
 
 
 def _proof(number: int, claims: Sequence[Claim], bench: Bench, everything: float | None) -> Proof:

@@ -51,4 +51,4 @@ def _proved(
         max(distance(ours[i], made[j]) for i, j in links.items()),
         max(distance(ours[i], theirs[j]) for i, j in links.items()),
     )
-    return replace(finding, proof=proof)
+    return replace(finding, proof=proof) if proof.holds else finding
