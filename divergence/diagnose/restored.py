@@ -31,7 +31,7 @@ def reference_weights(region: Region) -> dict[str, Array]:
     """
     expected = list(expected_weights(region))
     found: dict[str, Array] = {}
-    for place, unit in _quantised(region):
+    for place, unit in quantised(region):
         layouts = (layout_of(place, want) for want in expected)
         layout = next((layout for layout in layouts if layout is not None), None)
         if layout is not None:
@@ -40,7 +40,7 @@ def reference_weights(region: Region) -> dict[str, Array]:
     return found
 
 
-def _quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:
+def quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:
     """Yield each parameter as it was restored, with the unit that the graph counts it in."""
     for restored in operands(region):
         if restored.step:

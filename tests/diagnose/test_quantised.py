@@ -106,8 +106,10 @@ def test_a_wrong_weight_is_found_behind_the_rounding(form, tmp_path):
     report = divergence.trace(model, quantised(file, form, tmp_path), given)
     assert report.verdict.status == "divergent"
     assert report.culprits[0].reference == "head"
-    if form == "QDQ":  # integers that an operator reads are not compared with parameters
-        assert report.findings[0].cause == "weights.one"
+    found = report.findings[0]
+    assert found.cause == "weights.one"
+    assert found.proof.holds
+    assert "head.weight" in found.explanation
 
 
 @pytest.mark.parametrize("form", FORMS)

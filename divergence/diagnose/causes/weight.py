@@ -131,7 +131,7 @@ def _turned(region: Region) -> Iterator[Hypothesis]:
             continue
         for want in expected:
             if _same(operand, want):
-                yield _hypothesis(operand, want, operand.value.T)
+                yield replacing(operand, want, operand.value.T)
 
 
 def _is_square(value: Array) -> bool:
@@ -152,14 +152,14 @@ def compare(region: Region, computed: Sequence[Expected] = ()) -> Sequence[Hypot
     unmatched = [o for o in held if not any(_same(o, e) for e in expected)]
     taken = [e for e in expected if any(_same(o, e) for o in held)]
     hypotheses = [
-        _hypothesis(operand, want, layout)
+        replacing(operand, want, layout)
         for number, operand in enumerate(unmatched)
-        for want, layout in _replacements(operand, unmatched[:number], expected, taken)
+        for want, layout in replacements(operand, unmatched[:number], expected, taken)
     ]
     return hypotheses or f"all {len(held)} parameters of the segment are the reference's"
 
 
-def _replacements(
+def replacements(
     operand: Operand,
     before: Sequence[Operand],
     expected: Sequence[Expected],
@@ -231,7 +231,8 @@ def layout_of(operand: Operand, want: Expected) -> Array | None:
     return None
 
 
-def _hypothesis(operand: Operand, want: Expected, layout: Array) -> Hypothesis:
+def replacing(operand: Operand, want: Expected, layout: Array) -> Hypothesis:
+    """Return that the operand should be `layout`, which is how its node takes `want`."""
     difference = np.abs(layout.astype(np.float64) - operand.value.astype(np.float64))
     changed = int((difference > want.rounding * np.abs(layout).max(initial=0.0)).sum())
     worst = np.unravel_index(int(difference.argmax()), difference.shape)
