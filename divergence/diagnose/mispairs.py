@@ -8,6 +8,7 @@ there, it still shows: it holds the elements of another of the reference's value
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,10 +54,36 @@ def settle(
             break
         kept = settled.scene.without(wrong)
         settled = Settled(kept, remeasure(kept.matches), (*settled.wrong, *wrong))
+    settled = _untangled(settled, remeasure, strange, limit)
     for length in LENGTHS:
         rest = _left_out(settled, remeasure, length, limit)
         settled = replace(rest, wrong=(*settled.wrong, *rest.wrong))
     return settled
+
+
+def _untangled(settled: Settled, remeasure: Remeasure, strange: Strange, limit: float) -> Settled:
+    """Leave out values that are taken for each other and go into one that is right either way.
+
+    A sum does not show that its operands are exchanged. Each has to hold another value of the
+    reference, and what reads them has to be right without them.
+    """
+    readers = _readers(settled.scene)
+    flagged = [
+        match
+        for match, added in settled.introduced.items()
+        if added.multiple > limit and match.candidate in readers
+    ]
+    counted = Counter(name for match in flagged for name in readers[match.candidate])
+    twins = [m for m in flagged if any(counted[name] > 1 for name in readers[m.candidate])]
+    wrong = tuple(strange(settled.scene, settled.introduced, twins))
+    if not wrong:
+        return settled
+    kept = settled.scene.without(wrong)
+    again = remeasure(kept.matches)
+    bad = {m.candidate for m, added in again.items() if added.multiple > limit}
+    if any(_reached(match, readers, wrong) & bad for match in wrong):
+        return settled
+    return Settled(kept, again, (*settled.wrong, *wrong))
 
 
 def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float) -> Settled:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from divergence.diagnose.distance import distance
 from divergence.diagnose.examined import bound_of
 from divergence.diagnose.inquiry import Collect
 from divergence.diagnose.suspect import Suspect
@@ -14,6 +15,8 @@ from divergence.records import Array, Introduced, Match, Site
 
 # Fewer elements may agree by chance, once their order does not count.
 FEWEST = 16
+# Of the other value's greatest: its rounding, where the place that it is in has none (it is zero).
+UNITS = 16
 # Of the values near by, as many are looked at.
 MOST = 64
 
@@ -68,4 +71,10 @@ def _is_strange(place: Suspect, others: Sequence[Array]) -> bool:
     if place.bound.multiple(own, held) <= 1:
         return False
     alike = (other for other in others if other.size == held.size and other.dtype.kind == "f")
-    return any(place.bound.multiple(np.sort(other, axis=None), held) <= 1 for other in alike)
+    return any(_is_same(place, np.sort(other, axis=None), held) for other in alike)
+
+
+def _is_same(place: Suspect, other: Array, held: Array) -> bool:
+    """Whether sorted elements agree, within the bound or the rounding of the other value's own."""
+    rounding = UNITS * float(np.finfo(held.dtype).eps) * float(np.abs(other).max())
+    return place.bound.multiple(other, held) <= 1 or distance(other, held) <= rounding

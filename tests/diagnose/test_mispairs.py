@@ -131,3 +131,36 @@ def test_a_convolution_that_was_paired_with_its_frozen_norm_is_no_fault():
     torch.manual_seed(0)
     model, x = Frozen().eval(), torch.randn(1, 3, 16, 16)
     assert divergence.trace(model, export(model, (x,)), x).verdict.status == "rounding"
+
+
+def summed(strange, later):
+    """Settle a sum whose operands `l` and `r` look wrong, the sum and what follows do not."""
+
+    def made(kind, prefix):
+        reads = {"l": "x", "r": "x", "s": ("l", "r"), "e": "s"}
+        sites = [Site(f"{prefix}x", "input", "", "", 0)]
+        for order, (name, inputs) in enumerate(reads.items(), 1):
+            given = tuple(prefix + n for n in inputs)
+            sites.append(Site(prefix + name, kind, "Op", "", order, inputs=given, node=name))
+        return Program(tuple(sites), {}, (f"{prefix}e",), ("out",))
+
+    matches = tuple(Match(name, f"v{name}", "names", 1.0) for name in "lrse")
+    given = Scene(made("op", ""), made("node", "v"), matches, None, None)
+    return settle(
+        given,
+        added({"l", "r"}, matches),
+        lambda left: added(later, left),
+        lambda _scene, _added, asked: [m for m in asked if m.reference in strange],
+        10.0,
+    )
+
+
+def test_operands_that_are_taken_for_each_other_are_no_pairs():
+    found = summed({"l", "r"}, set())
+    assert {m.reference for m in found.wrong} == {"l", "r"}
+
+
+@pytest.mark.parametrize(("strange", "later"), [((), ()), (("l", "r"), ("s",))])
+def test_operands_that_are_wrong_stay_accused(strange, later):
+    """They hold no other value of the reference, or what reads them is wrong without them."""
+    assert not summed(set(strange), {"l", "r", *later}).wrong
