@@ -152,6 +152,8 @@ def operands(graph: Graph, size: float) -> Planted | None:
             continue
         if len(node.input) < 2 or any(graph.producer(i) is None for i in node.input):
             continue
+        if graph.is_integer(node.output[0]):  # a shape: ONNX Runtime may crash on a wrong one
+            continue
         inputs = list(node.input)[::-1]
         del node.input[:]
         node.input.extend(inputs)

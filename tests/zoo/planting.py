@@ -53,6 +53,12 @@ class Graph:
     def readers(self, name: str) -> list[onnx.NodeProto]:
         return [node for node in self.nodes if name in node.input]
 
+    def is_integer(self, name: str) -> bool:
+        """Whether a value is known to be one of integers."""
+        inferred = onnx.shape_inference.infer_shapes(self.model).graph.value_info
+        kinds = {value.name: value.type.tensor_type.elem_type for value in inferred}
+        return kinds.get(name) in {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
+
     def give(self, node: onnx.NodeProto, operand: int, value: np.ndarray) -> None:
         """Give a node a constant of its own."""
         name = f"planted.{len(self.model.graph.initializer)}"
