@@ -67,7 +67,7 @@ def test_a_report_comes_back_as_it_was(kind):
     back = from_json.parse(text, "report.json", Report)
     assert isinstance(back, Report)
     assert to_json.render(back) == text
-    assert back.pairs == from_json.parse(text, "again", Report).pairs
+    assert repr(back.pairs) == repr(from_json.parse(text, "again", Report).pairs)  # NaN is in some
     assert isinstance(back.pairs, tuple)
     assert back.verdict == report.verdict
 
