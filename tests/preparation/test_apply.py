@@ -202,6 +202,7 @@ def test_a_crop_in_the_centre_is_rounded_or_cut():
     ("text", "message"),
     [
         ("[{crop: {size: 1000}}]", "takes 1000 x 1000 at .* from a picture of 300 x 451"),
+        ("[{resize: {shortest: 30000}}]", "30000 x 45100 of 300 x 451, more than 32768 pixels"),
         ("[{pad: {to: 100}}]", "cannot fit a picture of 300 x 451"),
         ("[{normalize: {mean: [0, 0], std: 1}}]", "2 numbers for a picture of 3 channels"),
         ("[{decode: {mode: L}}, {channels: BGR}]", "the picture is L"),

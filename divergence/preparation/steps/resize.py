@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from divergence.errors import SpecError
+from divergence.errors import InputError, SpecError
 from divergence.preparation.picture import Picture
 from divergence.preparation.resampling import LIBRARIES
 from divergence.preparation.steps.contract import MAX_SIDE, Fields
@@ -100,7 +100,7 @@ class Resize:
         """Return the new height and width of a picture of this size.
 
         Raises:
-            SpecError: a side would be longer than any picture (an extremely long strip).
+            InputError: a side would be longer than any picture (an extremely long strip).
 
         >>> Resize(longest=640).size(480, 640), Resize(shortest=256).size(480, 640)
         ((480, 640), (256, 341))
@@ -116,7 +116,7 @@ class Resize:
             ratio = choose(box[0] / height, box[1] / width)
             size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
         if max(size) > MAX_SIDE:
-            raise SpecError(
+            raise InputError(
                 f"Step 'resize' would make {size[0]} x {size[1]} of {height} x {width}, more than "
                 f"{MAX_SIDE} pixels on a side."
             )
