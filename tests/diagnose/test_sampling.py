@@ -30,13 +30,16 @@ class Sampler(nn.Module):
 class Biased(nn.Module):
     """Logits with a bias that two layers compute of fixed positions, as Swin V2 does."""
 
-    def __init__(self, size=9):
+    def __init__(self, bent=True, scaled=True):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 4))
-        self.register_buffer("places", torch.randn(size, size, 2))
+        bend = nn.ReLU() if bent else nn.Identity()
+        self.net = nn.Sequential(nn.Linear(2, 16), bend, nn.Linear(16, 4))
+        self.register_buffer("places", torch.randn(9, 9, 2))
+        self.scaled = scaled
 
     def forward(self, x):
-        return (x.tanh() + 16 * self.net(self.places).permute(2, 0, 1).sigmoid()).softmax(-1)
+        bias = self.net(self.places).permute(2, 0, 1).sigmoid()
+        return (x.tanh() + (16 * bias if self.scaled else bias)).softmax(-1)
 
 
 class Stored(nn.Module):
@@ -115,6 +118,13 @@ def test_a_constant_that_the_exporter_computed_is_wrong():
     (found,) = report.findings
     assert found.cause == "weights.one"
     assert found.proof.error_after < 1e-3 * found.proof.error_before
+
+
+@pytest.mark.parametrize("missing", ["bent", "scaled"])
+def test_a_part_of_what_is_computed_of_parameters_alone_is_missing(missing):
+    torch.manual_seed(0)
+    found = finding(Biased(), Biased(**{missing: False}), torch.randn(1, 4, 9, 9))
+    assert found.cause == "structure.missing_op"
 
 
 def test_an_operand_that_the_file_does_not_compute_is_missing():

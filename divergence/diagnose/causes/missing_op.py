@@ -154,11 +154,14 @@ def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
 
 
 def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
-    """A constant that the reference multiplies by or adds, where fewer nodes do."""
-    if stands_before_softmax(suspect):
-        return
-    given = list(scalar_settings(suspect))
+    """A constant that the reference multiplies by or adds, where fewer nodes do.
+
+    That of logits is told apart: see `attention_scale`.
+    """
+    given, before = list(scalar_settings(suspect)), stands_before_softmax(suspect)
     for name, aten, number in given:
+        if before and name in suspect.region.moving:
+            continue
         family, op = ARITHMETIC[aten], BINARY[aten]
         present = sum(_is_by_number(suspect, node) for node in suspect.region.node(*family))
         if present >= sum(ARITHMETIC[other] is family for _, other, _ in given):
