@@ -91,19 +91,43 @@ def _ask(
 
 
 def _undo(suspect: Suspect, proposals: Proposals) -> tuple[Explained, ...]:
-    """Greedily undo what helps most until the error is gone; nothing, where it does not go."""
+    """Greedily undo what helps most until the error is gone; nothing, where it does not go.
+
+    Where several faults hide what undoing one of them does, parameters that are not the
+    reference's are wrong whatever else is: they are replaced first.
+    """
+    differing = _differing(proposals)
+    return _healing(suspect, proposals, ()) or (
+        _healing(suspect, proposals, differing) if differing else ()
+    )
+
+
+def _differing(proposals: Proposals) -> Proposals:
+    """Return the likeliest replacement of each parameter, as many as leave room for another."""
+    found: dict[str, tuple[str, Hypothesis]] = {}
+    for cause, hypothesis in proposals:
+        if "weight" in hypothesis.parameters:
+            found.setdefault(str(hypothesis.parameters["initializer"]), (cause, hypothesis))
+    return list(found.values())[: MOST_AT_ONCE - 1]
+
+
+def _healing(suspect: Suspect, proposals: Proposals, given: Proposals) -> tuple[Explained, ...]:
+    """Return what heals, `given` first; nothing, where that and more does not."""
     first = current = _State(
         suspect.bound.multiple(suspect.expected, suspect.produced),
         distance(suspect.expected, suspect.produced),
     )
     found: list[Explained] = []
     for _ in range(MOST_AT_ONCE):
-        best = _best(suspect, proposals, [entry.hypothesis for entry in found])
+        undone = [entry.hypothesis for entry in found]
+        forced = given[len(found) : len(found) + 1]
+        best = _best(suspect, forced or proposals, undone)
         if best is None:
             break
         after, cause, hypothesis = best
         complete = after.multiple <= 1
-        if not complete and not after.multiple <= (1 - WORTHWHILE) * current.multiple:
+        worthwhile = after.multiple <= (1 - WORTHWHILE) * current.multiple
+        if not (complete or worthwhile or forced):
             break
         found.append(Explained(cause, hypothesis, current.error, after.error, complete))
         current = after
