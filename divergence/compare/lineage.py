@@ -42,6 +42,9 @@ _ATEN_REDUCTIONS = frozenset(
 )
 _FOURIER = frozenset({"fft_r2c", "fft_c2c", "fft_c2r"})
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+# ONNX Runtime's product with weights of a few bits, several in a byte. They alone are rounded, by
+# half a step at most.
+_PACKED = "com.microsoft::MatMulNBits"
 _ONNX_REDUCTIONS = frozenset(
     {
         "ReduceMean",
@@ -188,10 +191,13 @@ def own_step(program: Program) -> float:
     aside = {site.name for site in program.sites if site.constant}
     # Quantisers leave recurrent layers as they are: ONNX has no 8-bit ones.
     aside.update(n for site in program.sites if site.op in _RECURRENT for n in site.weights)
+    packed = [site for site in program.sites if site.op == _PACKED and site.weights]
+    bits = {site.weights[0]: int(site.attributes.get("bits", 4)) for site in packed}
+    aside.update(name for site in packed for name in site.weights[1:])  # scales, zero points
     weights = [weight for name, weight in program.weights.items() if name not in aside]
     # By step, so that signed and unsigned integers of a quantised file count together.
     steps = [
-        step_of(dtype_named(weight.dtype))
+        2.0 ** -bits[weight.name] if weight.name in bits else step_of(dtype_named(weight.dtype))
         for weight in weights
         if sum(length > 1 for length in weight.shape) > 1
     ]

@@ -296,6 +296,18 @@ def test_a_files_own_precision_is_that_of_most_matrices(dtypes, step):
     assert own_step(program(weights=weights | biases)) == step
 
 
+@pytest.mark.parametrize(("given", "step"), [({}, 2.0**-4), ({"bits": 8}, 2.0**-8)])
+def test_weights_of_a_few_bits_count_by_those_and_their_scales_do_not(given, step):
+    names = [(f"w{i}", f"s{i}") for i in range(2)]
+    weights = {w: weight(w, (8, 2, 16), "uint8") for w, _ in names}
+    weights |= {s: weight(s, (8, 2), "float32") for _, s in names}
+    sites = [
+        Site(f"v{i}", "node", "com.microsoft::MatMulNBits", "", i, weights=read, attributes=given)
+        for i, read in enumerate(names)
+    ]
+    assert own_step(program(*sites, weights=weights)) == step
+
+
 def test_masked_logits_say_nothing_of_the_others():
     exact = np.array([[0.5, 1.5, -2.5, -3.4e38, -1e9], [2.0, 0.1, -0.3, -3.4e38, -1e9]])
     other = np.where(exact > -1e4, 2 * exact, exact).astype("f4")
