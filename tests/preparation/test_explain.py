@@ -47,6 +47,13 @@ def test_mean_and_deviation_are_recovered_and_proved():
     assert finding.evidence[0].reference == pytest.approx(IMAGENET[0], rel=1e-3)
 
 
+def test_a_curve_is_told_from_a_border_of_another_colour():
+    tinted = Image.fromarray((np.asarray(PHOTO) * np.array([1.0, 0.3, 0.1])).astype(np.uint8))
+    changed = found(LETTERBOX(tinted), LETTERBOX.but(gamma=1.8)(tinted), tinted)
+    assert list(changed) == ["preprocess.values"]
+    assert changed["preprocess.values"].parameters["gamma"]["power"] == pytest.approx(1.8, rel=0.01)
+
+
 def test_the_inferred_specs_make_both_tensors():
     changes = {"library": "opencv", "kernel": "area", "bgr": "before", "pad": 0}
     reference, candidate = LETTERBOX(PHOTO), LETTERBOX.but(at="top-left", **changes)(PHOTO)

@@ -69,12 +69,18 @@ def _tuned(scene: Scene, parts: Parts, place: _Place, power: float) -> Trial | N
 
 
 def _estimate(scene: Scene, trial: Trial) -> tuple[float, float]:
-    """Return the power that fits best behind the geometry, and the distance in grey levels."""
-    made = scene.planes(trial.parts.steps())
-    if made is None or made.shape[0] != scene.target.shape[0]:
+    """Return the power that fits best behind the geometry, and the distance in grey levels.
+
+    A border does not count: its value was fitted without the curve.
+    """
+    edges = scene.planes(trial.parts.padded_with((0.0,)).steps())
+    made = scene.planes(trial.parts.padded_with((255.0,)).steps())
+    if made is None or edges is None or made.shape[0] != scene.target.shape[0]:
         return 1.0, float("inf")
-    stride = max(1, int((made.shape[1] * made.shape[2] / 10_000) ** 0.5))
-    target, made = scene.target[:, ::stride, ::stride], made[:, ::stride, ::stride]
+    inside = (made == edges).all(axis=0)
+    target, made = scene.target[:, inside], made[:, inside]
+    stride = max(1, made.shape[1] // 10_000)
+    target, made = target[:, ::stride], made[:, ::stride]
     share = np.clip(made, 0, 255) / 255
 
     def distance(power: float) -> float:
