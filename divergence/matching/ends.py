@@ -40,6 +40,7 @@ def _meet(
     names = {name for name, _ in ours}
     right = [(name, j) for name, j in theirs if name not in names]
     yield from (Hint(i, known[n], _NAMED, f"{what} name") for n, i in ours if n in known)
+    told = _told_by_size(sides, left, right)
     used: set[int] = set()
     for _, i in left:
         size = sides.reference.nodes[i].size
@@ -47,7 +48,17 @@ def _meet(
         if fit:
             used.add(fit[0])
             strength = _ORDERED if len(fit) == 1 or len(left) == len(right) else 2.0
-            yield Hint(i, fit[0], strength, f"{what} order")
+            yield Hint(i, fit[0], _NAMED if told else strength, f"{what} order")
+
+
+def _told_by_size(
+    sides: Sides, ours: Sequence[tuple[str, int]], theirs: Sequence[tuple[str, int]]
+) -> bool:
+    """Return whether several values have a size each that tells them apart on both sides."""
+    first = [sides.reference.nodes[i].size for _, i in ours]
+    second = [sides.candidate.nodes[j].size for _, j in theirs]
+    apart = 1 < len(set(first)) == len(first) == len(second)
+    return apart and None not in first and set(first) == set(second)
 
 
 def left(sides: Sides, matches: Collection[Match]) -> Iterator[Match]:
