@@ -67,19 +67,21 @@ class Sessions:
     def _saved(self) -> Saved:
         return save(self._file, self._settings, self._name)
 
-    @cached_property
-    def _graph(self) -> Deployed:
-        known = self._known()
+    @property
+    def _is_rewritten(self) -> bool:
         # Where a provider has no float16 kernel the runtime puts casts around the node, at every
         # level; only the graph that it saves shows them.
-        if self._settings.optimization == "none" and not known.half:
+        return self._settings.optimization != "none" or self._known().half
+
+    @cached_property
+    def _graph(self) -> Deployed:
+        if not self._is_rewritten:
             return as_given(self._file)
-        return deployed(self._file, self._saved, known.types)
+        return deployed(self._file, self._saved, self._known().types)
 
     @cached_property
     def _untouched(self) -> Session:
-        _ = self._graph
-        if "_saved" in self.__dict__ and not self._file.changed:
+        if self._is_rewritten and not self._file.changed:
             return self._saved.session
         return Session(self._file.source, self._settings, self._file.weights, name=self._name)
 
