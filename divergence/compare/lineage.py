@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2, prod, sqrt
 
@@ -42,9 +42,22 @@ _ATEN_REDUCTIONS = frozenset(
 )
 _FOURIER = frozenset({"fft_r2c", "fft_c2c", "fft_c2r"})
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
-# ONNX Runtime's product with weights of a few bits, several in a byte. They alone are rounded, by
-# half a step at most.
-_PACKED = "com.microsoft::MatMulNBits"
+# ONNX Runtime's operators with weights of a few bits, several in a byte: they alone are rounded.
+_PACKED = frozenset({"com.microsoft::MatMulNBits", "com.microsoft::GatherBlockQuantized"})
+# What quantisers make of an operator.
+_KINDS = {
+    "ConvInteger": "Conv",
+    "DynamicQuantizeMatMul": "MatMul",
+    "GatherBlockQuantized": "Gather",
+    "MatMulInteger": "MatMul",
+    "MatMulIntegerToFloat": "MatMul",
+    "MatMulNBits": "MatMul",
+    "QGemm": "Gemm",
+    "QLinearConv": "Conv",
+    "QLinearMatMul": "MatMul",
+}
+# Of float16, the finest of the types that are coarser than float32: integers have greater ones.
+_HALF = 2.0**-10
 _ONNX_REDUCTIONS = frozenset(
     {
         "ReduceMean",
@@ -186,25 +199,56 @@ def own_step(program: Program) -> float:
     """Return the step of the precision that a program as a whole is in.
 
     That is the type of most of its weight matrices as they are stored: what is computed of them
-    (dequantised, turned) does not count. 0 if they are of several types.
+    (dequantised, turned) does not count. Integers count where most matrices of one kind of operator
+    are stored so: a quantiser may know that kind alone. 0 if they are of several types.
     """
-    aside = {site.name for site in program.sites if site.constant}
-    # Quantisers leave recurrent layers as they are: ONNX has no 8-bit ones.
-    aside.update(n for site in program.sites if site.op in _RECURRENT for n in site.weights)
-    packed = [site for site in program.sites if site.op == _PACKED and site.weights]
-    bits = {site.weights[0]: int(site.attributes.get("bits", 4)) for site in packed}
-    aside.update(name for site in packed for name in site.weights[1:])  # scales, zero points
-    weights = [weight for name, weight in program.weights.items() if name not in aside]
-    # By step, so that signed and unsigned integers of a quantised file count together.
-    steps = [
-        2.0 ** -bits[weight.name] if weight.name in bits else step_of(dtype_named(weight.dtype))
-        for weight in weights
-        if sum(length > 1 for length in weight.shape) > 1
-    ]
+    steps = _steps(program)
     if not steps:
         return 0.0
+    whole = _most([step for found in steps.values() for step in found])
+    # A single matrix in another precision is a part of the file.
+    kinds = [_most(found) for found in steps.values() if len(found) > 1]
+    return max([whole, *(step for step in kinds if step > _HALF)])
+
+
+def _most(steps: Sequence[float]) -> float:
     step, count = Counter(steps).most_common(1)[0]
     return step if count > MAJORITY * len(steps) else 0.0
+
+
+def _steps(program: Program) -> Mapping[str, list[float]]:
+    """Return the steps of the weight matrices as they are stored, by the operator that reads them.
+
+    Signed and unsigned integers have one step. Quantisers leave recurrent layers as they are, for
+    ONNX has no 8-bit ones, and what several layers share.
+    """
+    kinds = _read_by(program)
+    aside = {site.name for site in program.sites if site.constant}
+    aside.update(n for site in program.sites if site.op in _RECURRENT for n in site.weights)
+    packed = [site for site in program.sites if site.op in _PACKED and site.weights]
+    place = {site.weights[0]: site for site in packed}
+    aside.update(n for site in packed for n in site.weights if n not in place)  # scales
+    steps: dict[str, list[float]] = {}
+    for name, weight in program.weights.items():
+        if name in aside or sum(length > 1 for length in weight.shape) < 2:
+            continue
+        bits = place[name].attributes.get("bits", 4) if name in place else None
+        step = step_of(dtype_named(weight.dtype)) if bits is None else 2.0 ** -int(bits)
+        steps.setdefault(kinds.get(name, ""), []).append(step)
+    return steps
+
+
+def _read_by(program: Program) -> Mapping[str, str]:
+    """Return the kind of operator that reads each weight, as quantisers tell them apart."""
+    found: dict[str, str] = {}
+    through = {s.name: s for s in program.sites if s.constant and s.op == "DequantizeLinear"}
+    for site in program.sites:
+        kind = _KINDS.get(site.op.rpartition("::")[2], site.op)
+        for name in site.weights if not site.constant else ():
+            found.setdefault(name, kind)
+            if name in through and through[name].weights:
+                found.setdefault(through[name].weights[0], kind)
+    return found
 
 
 def step_of(dtype: DType) -> float:

@@ -53,8 +53,10 @@ OPERATORS: Final[Mapping[str, Integers]] = {
     "MatMulIntegerToFloat": Integers("MatMul", ((0, 2, 4), (1, 3, 5)), addend=6),
     "DynamicQuantizeMatMul": Integers("MatMul", ((0, -1, -1), (1, 2, 3)), addend=4),
 }
+# onnxruntime's operators on parameters of a few bits, several in a byte, a scale for each block.
+BLOCKWISE: Final = frozenset({"GatherBlockQuantized", "MatMulNBits"})
 ROUNDING: Final = frozenset(
-    {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConcat", *OPERATORS}
+    {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConcat", *BLOCKWISE, *OPERATORS}
 )
 QUANTISED: Final = frozenset({"DequantizeLinear", *ROUNDING})
 

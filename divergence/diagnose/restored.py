@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from divergence.diagnose.blockwise import integers_of, real
 from divergence.diagnose.causes.weight import Operand, layout_of, operands
 from divergence.diagnose.integers import (
+    BLOCKWISE,
     OPERATORS,
     Integers,
     dequantised,
@@ -46,6 +48,8 @@ def quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:
         if restored.step:
             yield restored, None
     for node in region.nodes:
+        if node.op_type in BLOCKWISE:
+            yield from _blocks(region, node)
         how = OPERATORS.get(node.op_type)
         for numbers in how.operands if how else ():
             yield from _integers(region, node, numbers)
@@ -70,6 +74,13 @@ def _integers(
         return
     for unit in _units(region, real, axis):  # the node that applies it stands further down
         yield Operand(node, numbers[0], name, real * unit, half_step(unit)), unit
+
+
+def _blocks(region: Region, node: NodeProto) -> Iterator[tuple[Operand, None]]:
+    """Yield a parameter that is packed in blocks, as it was restored."""
+    found = real(node, region.constant)
+    if found is not None:
+        yield Operand(node, 1, integers_of(node), *found), None
 
 
 def _tables(region: Region) -> Iterator[tuple[Operand, None]]:

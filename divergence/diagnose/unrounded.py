@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.compare.dtypes import dtype_named
+from divergence.diagnose.blockwise import integers_of, real
 from divergence.diagnose.edits import sort_topologically
 from divergence.diagnose.integers import (
+    BLOCKWISE,
     OPERATORS,
     QUANTISED,
     Integers,
@@ -111,8 +113,26 @@ class _Rewriter:
         elif node.op_type == "QLinearConcat":
             parts = [self._real(node, (k, k + 1, k + 2)) for k in range(2, len(node.input), 3)]
             self._compute(node, "Concat", parts, result_of(node))
+        elif node.op_type in BLOCKWISE:
+            self._blockwise(node)
         else:
             self._operator(node, OPERATORS[node.op_type])
+
+    def _blockwise(self, node: NodeProto) -> None:
+        """Let a node read what its packed integers stand for; it stays where that is not known."""
+        name = integers_of(node)
+        found = self.weights.get(name)
+        if found is None:
+            known = real(node, lambda constant: loaded(constant, self.constants))
+            if known is None:
+                return
+            found = known[0]
+        held = self._add(f"{name}.real", found)
+        if node.op_type == "GatherBlockQuantized":
+            self._become(node, "Gather", [held, node.input[1]])
+        else:
+            addend = operand(node, 5)
+            self._compute(node, "MatMul", [node.input[0], held], (-1, -1), addend)
 
     def _look_up(self, node: NodeProto, numbers: tuple[int, int, int]) -> None:
         """Let an operand be looked up among real numbers, if it is looked up among integers."""
