@@ -16,6 +16,7 @@ from divergence.diagnose.distance import distance
 from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.judge import (
     FLOOR,
+    WITHIN,
     interrupted_sentence,
     is_ignored,
     on_equal_inputs,
@@ -41,6 +42,7 @@ from divergence.records import (
     Pair,
     Pairing,
     Program,
+    RuledOut,
     Site,
     Status,
     Unpaired,
@@ -69,6 +71,7 @@ def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     steps = _without_wrong_pairs(steps)
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
+    steps = _with_inputs_that_meet(steps, pairs, outputs)
     findings = (*steps.entrance.findings, *steps.diagnosis.findings, *steps.exit.findings)
     verdict, culprits = _judged(steps, asked, pairs, outputs)
     if not culprits:
@@ -139,6 +142,24 @@ def _fed(steps: Steps, answer: Status, culprits: Sequence[Culprit], text: str) -
     if apart:
         return on_unequal_inputs(apart, bool(culprits), measured, text)
     return on_equal_inputs(answer, text)
+
+
+def _with_inputs_that_meet(steps: Steps, pairs: Sequence[Pair], outputs: Sequence[Pair]) -> Steps:
+    """Blame no input where each side takes another shape of it and all behind it agrees.
+
+    A file may leave out, or expect, what the model does to its input by itself: silero-vad's
+    files take the samples before the chunk with it, its module keeps them.
+    """
+    given = {site.name for site in steps.reference.sites if site.kind == "input"}
+    behind = [p for p in pairs if p.stage != BEFORE and p.reference not in given]
+    if not (steps.case.apart and outputs and all(pair.verdict in WITHIN for pair in behind)):
+        return steps
+    names = " and ".join(sorted(steps.case.apart))
+    reason = f"each side takes its own {names}, and all that they compute of it agrees"
+    causes = dict.fromkeys(finding.cause for finding in steps.entrance.findings)
+    ruled_out = (*steps.entrance.ruled_out, *(RuledOut(cause, reason) for cause in causes))
+    entrance = replace(steps.entrance, differs=False, findings=(), ruled_out=ruled_out)
+    return replace(steps, entrance=entrance)
 
 
 def _without_wrong_pairs(steps: Steps) -> Steps:

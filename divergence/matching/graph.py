@@ -28,6 +28,7 @@ from divergence.matching.kinds import (
     normal,
 )
 from divergence.matching.ranges import clips, has_relu, is_quantised_table
+from divergence.matching.recurrent import state_of_cell
 from divergence.matching.steps import frozen, operator, split, steps_of
 from divergence.matching.unblocked import DOMAIN
 from divergence.records import Program, Site
@@ -179,9 +180,11 @@ class Graph:
             operands = (self._append(site, kind, operands, weights),)
             weights = ()
         index = self._append(site, steps[-1], operands, weights)
-        self.nodes[index].part = part or self._state(steps[-1], operands)
+        self.nodes[index].part = state_of_cell(site, part) or self._state(steps[-1], operands)
         self._known[key] = index
         self._join(site, index)
+        if site.alias_of is not None and self.beside.get(site.alias_of) == INSIDE:
+            self.of[site.alias_of] = index  # others may read it by that name
 
     def _steps(self, site: Site, operands: int) -> tuple[str, ...]:
         """Return the kinds of the steps that a site takes; one element picked is a slice."""

@@ -35,7 +35,8 @@ TRANSPARENT: Final = _words(
 TRANSPARENT_IF_SAME_SIZE: Final = _words(
     """
     expand tile repeat pad constant_pad_nd slice narrow select split split_with_sizes unbind
-    chunk concat cat stack gather index_select
+    chunk concat cat stack gather index_select mean reducemean sum reducesum amax reducemax amin
+    reducemin globalaveragepool adaptive_avg_pool2d
     """
 )
 
@@ -150,7 +151,8 @@ _SPELLINGS: Final = {
     "flip": "flip",
     "expand": "expand repeat tile repeat_interleave expand_copy",
     "where": "where masked_fill",
-    "rnn": "lstm gru rnn lstm_layer mkldnn_rnn_layer dynamicquantizelstm rnn_tanh quantized_lstm",
+    "rnn": "lstm gru rnn lstm_layer mkldnn_rnn_layer dynamicquantizelstm rnn_tanh quantized_lstm "
+    "lstmcell grucell rnncell",
     "topk": "topk",
     "sort": "sort argsort",
     "argmax": "argmax argmin",

@@ -9,10 +9,10 @@ from divergence.matching import ends, names, scopes, weights
 from divergence.matching.board import Board
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
-from divergence.matching.kinds import RECURRENT, kind_of
 from divergence.matching.likeness import unlike
 from divergence.matching.linear import Chains
 from divergence.matching.reasons import strangers
+from divergence.matching.recurrent import whole
 from divergence.matching.relations import Relations
 from divergence.matching.sides import Sides, Strategy
 from divergence.matching.spread import spread
@@ -31,7 +31,7 @@ def match(reference: Program, candidate: Program, fixed: Sequence[Match] = ()) -
 
     fixed: pairs that the user gave; they stand, and what they say counts for the rest.
     """
-    left, right = Graph(reference, _whole(reference, candidate)), Graph(candidate)
+    left, right = Graph(reference, whole(reference, candidate)), Graph(candidate)
     sides = Sides(left, right, Chains(left, right))
     board = Board(sides)
     for given in fixed:
@@ -51,17 +51,6 @@ def match(reference: Program, candidate: Program, fixed: Sequence[Match] = ()) -
     if reasons and not fixed:
         return strangers(reference, candidate, reasons)
     return spread(board, fixed, Relations(board))
-
-
-def _whole(reference: Program, candidate: Program) -> frozenset[str]:
-    """Return the recurrent modules that call plain operators where the file has one node."""
-    if not any(kind_of(site.op) == RECURRENT for site in candidate.sites):
-        return frozenset()
-    found = {"module": set[str](), "op": set[str]()}
-    for site in reference.sites:
-        if site.kind in found and kind_of(site.op) == RECURRENT:
-            found[site.kind].add(site.scope)
-    return frozenset(found["module"] - found["op"])
 
 
 def _decisions(board: Board, least: float, lead: float) -> Iterator[tuple[int, int]]:

@@ -74,3 +74,29 @@ def test_another_fault_beside_it_is_still_found(pair, tmp_path):
     report = divergence.trace(model, tmp_path / "wrong.onnx", (image, text), **given)
     assert [finding.cause for finding in report.findings] == ["inputs.other", "weights.one"]
     assert any("body" in node for node in report.culprits[0].candidate_nodes)
+
+
+class Padded(nn.Module):
+    """A convolution that pads by itself."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before, self.body, self.last = before, nn.Conv1d(1, 4, 5), nn.Conv1d(4, 2, 3)
+
+    def forward(self, x):
+        return self.last(self.body(nn.functional.pad(x, (self.before, 0))).tanh())
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, "rounding"), (0.5, "divergent")])
+def test_another_shape_that_leads_to_the_same_values_is_no_fault(tmp_path, shift, status):
+    torch.manual_seed(0)
+    model, path = Padded(8).eval(), tmp_path / "padded.onnx"
+    plain = Padded(0).eval()
+    plain.load_state_dict(model.state_dict())
+    x = torch.randn(1, 1, 24)
+    padded = nn.functional.pad(x, (8, 0), value=shift)
+    torch.onnx.export(plain, (padded,), str(path), dynamo=True, verbose=False)
+    report = divergence.trace(model, path, (x,), candidate_inputs={"x": padded})
+    assert report.verdict.status == status
+    assert [finding.cause for finding in report.findings] == ["inputs.other"][: bool(shift)]
+    assert (status == "rounding") == ("inputs.other" in {r.cause for r in report.ruled_out})
