@@ -16,8 +16,12 @@ from torch import Tensor
 from sample_models.sample import Sample, main, write_inputs
 
 _RATE, _SAMPLES, _CONTEXT = 16_000, 512, 64
-# Two ONNX files: the plain export, and the one that holds its weights inside an `If`.
-FILES = {"op15": "silero_vad_16k_op15.onnx", "if": "silero_vad.onnx"}
+# The plain export, one that holds its weights inside an `If`, and the dynamo exporter's.
+FILES = {
+    "op15": "silero_vad_16k_op15.onnx",
+    "if": "silero_vad.onnx",
+    "ifless": "silero_vad_op18_ifless.onnx",
+}
 
 
 def build(directory: Path) -> Sample:

@@ -53,7 +53,7 @@ def outset(shape):
     return rate, torch.zeros(1, context), np.zeros((2, 1, 128), np.float32), samples
 
 
-@pytest.mark.parametrize("file", ["op15", "if"])
+@pytest.mark.parametrize("file", ["op15", "if", "ifless"])
 def test_the_files_as_shipped_are_clean(sample, row, file):
     figures = measure(sample("silero_vad"), file)
     row("silero_vad", file, figures)
@@ -62,7 +62,7 @@ def test_the_files_as_shipped_are_clean(sample, row, file):
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-@pytest.mark.parametrize("file", ["op15", "if"])
+@pytest.mark.parametrize("file", ["op15", "if", "ifless"])
 def test_any_signal_is_clean(files, file, signal):
     rate, before, state, _ = outset(WIDE)
     inputs = given(SIGNALS[signal](), rate, before, state)
@@ -82,7 +82,9 @@ def test_the_other_branch_runs_at_the_other_rate(files):
     assert all(name.startswith("If_0/else_branch/") for name in shown)
 
 
-@pytest.mark.parametrize(("file", "shape"), [("op15", WIDE), ("if", WIDE), ("if", NARROW)])
+@pytest.mark.parametrize(
+    ("file", "shape"), [("op15", WIDE), ("if", WIDE), ("if", NARROW), ("ifless", WIDE)]
+)
 def test_in_mid_stream_both_sides_start_from_the_state_they_are_in(files, file, shape):
     rate, before, state, samples = outset(shape)
     archive = torch.jit.load(str(files.model))
