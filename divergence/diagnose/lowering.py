@@ -114,3 +114,25 @@ def settings_of(site: Site, weights: Mapping[str, Weight]) -> Settings:
 def lowered(op: str, settings: Settings) -> Make:
     """Return the reference's function `op` as nodes."""
     return lambda builder, source: LOWERINGS[op](builder, source, settings)
+
+
+def makers(op: str) -> tuple[str, ...]:
+    """ONNX operators whose presence says that the function is there in some form."""
+    plain = op.replace("_", "").lower()
+    chains = {
+        "gelu": ("Gelu", "Erf", "Tanh", "FastGelu", "BiasGelu", "QuickGelu"),
+        "silu": ("Sigmoid", "Swish", "QuickGelu"),
+        "mish": ("Mish", "Softplus"),
+        "hardswish": ("HardSwish", "HardSigmoid", "Clip"),
+        "relu6": ("Clip", "Min"),
+        "hardtanh": ("Clip", "Min", "Max"),
+        "clamp": ("Clip", "Min", "Max"),
+        "leakyrelu": ("LeakyRelu", "PRelu"),
+        "prelu": ("LeakyRelu", "PRelu"),
+        "hardsigmoid": ("HardSigmoid", "Clip"),
+        "logsigmoid": ("Sigmoid", "Softplus"),
+        "elu": ("Elu", "Celu"),
+        "rsqrt": ("Div", "Pow", "Reciprocal"),
+        "reciprocal": ("Div", "Pow", "Reciprocal"),
+    }
+    return chains.get(plain, (plain.capitalize(), op.capitalize()))

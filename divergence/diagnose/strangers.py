@@ -1,4 +1,9 @@
-"""Values that are not wrong but another one's: what a pair that is none looks like."""
+"""Values that are not wrong but another one's: what a pair that is none looks like.
+
+A value that is fed what belongs elsewhere makes nothing that is known. So the doubtful ones are
+walked in the candidate's order, and what turns out to be another value is that for all behind it:
+states of a recurrence that was unrolled are told apart in one walk, however long it is.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +42,13 @@ def strangers(
         return []
     near = {match: _near(scene, match) for match in matches}
     values = collect(needed(scene, matches).union(*near.values()))
-    found = []
-    for match in matches:
-        place = suspect(scene, match, values, inputs, bound_of(introduced[match]))
+    known, found = dict(inputs), []
+    for match in sorted(matches, key=lambda m: scene.candidate_sites[m.candidate].order):
+        place = suspect(scene, match, values, known, bound_of(introduced[match]))
         others = [values[name] for name in near[match] if name in values]
         if place is not None and _is_strange(place, others):
             found.append(match)
+            known[match.candidate] = place.produced
     return found
 
 

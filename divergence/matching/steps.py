@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from divergence.matching.kinds import kind_of, normal
-from divergence.records import Site
+from divergence.records import Site, Weight
 
 # ONNX Runtime's fused nodes, as the steps before the last one that is their output's kind.
 _FUSED: Final[dict[str, tuple[str, ...]]] = {
@@ -38,6 +38,17 @@ def operator(site: Site) -> str:
     """
     aten = site.attributes.get("aten")
     return aten if isinstance(aten, str) else site.op
+
+
+def crops(site: Site, weights: Mapping[str, Weight]) -> bool:
+    """Return whether a padding also cuts off: at the same size it moves all that it keeps."""
+    if normal(operator(site)) not in {"pad", "constant_pad_nd"}:
+        return False
+    amounts = [*site.attributes.get("pad", ()), *site.attributes.get("pads", ())]
+    for weight in (weights[name] for name in site.weights):
+        if weight.dtype == "int64":
+            amounts += weight.load().reshape(-1).tolist()
+    return any(isinstance(amount, int) and amount < 0 for amount in amounts)
 
 
 def steps_of(site: Site, operands: int) -> tuple[str, ...]:

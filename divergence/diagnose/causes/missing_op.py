@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert, rebuild
 from divergence.diagnose.formulas import spans
 from divergence.diagnose.inner import BINARY
-from divergence.diagnose.lowering import LOWERINGS, function_of, lowered, settings_of
+from divergence.diagnose.lowering import LOWERINGS, function_of, lowered, makers, settings_of
 from divergence.diagnose.reading import (
     ARITHMETIC,
     scalar_operands,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CAUSE = "structure.missing_op"
 
+# Where what the reference computes at a site may be missing.
+Where = Callable[[Suspect, Site], Iterator[Place]]
 # What functions of one value are put together with.
 _PARTS = ("Add", "Div", "Mul", "Pow", "Sqrt", "Sub")
 
@@ -36,12 +38,13 @@ _PARTS = ("Add", "Div", "Mul", "Pow", "Sqrt", "Sub")
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Add what the reference's segment has and the nodes lack, behind every value."""
     proposals = [
+        *_functions(suspect, _readers),
         *_operands(suspect),
         *_parameters(suspect),
         *_composites(suspect),
         *_biases(suspect),
         *_scalars(suspect),
-        *_functions(suspect),
+        *_functions(suspect, lambda suspect, _: _places(suspect)),
         *_masks(suspect),
         *_values(suspect),
     ]
@@ -55,6 +58,15 @@ def _places(suspect: Suspect) -> Iterator[Place]:
     for node in suspect.region.nodes:
         for operand, name in enumerate(node.input):
             if name in suspect.feeds:
+                yield Place(node.output[0], operand)
+
+
+def _readers(suspect: Suspect, source: Site) -> Iterator[Place]:
+    """Where a boundary is read that the reference applies something to first."""
+    read = {suspect.region.partners.get(name) for name in source.inputs}
+    for node in suspect.region.nodes:
+        for operand, name in enumerate(node.input):
+            if name in read:
                 yield Place(node.output[0], operand)
 
 
@@ -177,15 +189,15 @@ def _is_by_number(suspect: Suspect, node: NodeProto) -> bool:
     return any(position >= first for position, _ in scalar_operands(suspect, node))
 
 
-def _functions(suspect: Suspect) -> Iterator[Hypothesis]:
+def _functions(suspect: Suspect, places: Where) -> Iterator[Hypothesis]:
     """A function of one value that the reference applies more often than nodes do."""
     applied = [s for s in suspect.region.reference.sites if not s.alias_of]
     names = [function_of(site) for site in applied]
     for site, op in zip(applied, names, strict=True):
-        present = _count(suspect, *_makers(op))
+        present = _count(suspect, *makers(op))
         if op not in LOWERINGS or names.count(op) <= present:
             continue
-        for place in _places(suspect):
+        for place in places(suspect, site):
             settings = settings_of(site, suspect.region.reference_weights)
             action = f"apply {op} {place} as the reference does"
             yield Hypothesis(
@@ -237,28 +249,6 @@ def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
     for mask in masking.masks(suspect):
         found = _absent(suspect, place, mask.op, mask.make, mask.what, mask.site.name)
         yield replace(found, edit=replace(found.edit, lasting=mask.lasting))
-
-
-def _makers(op: str) -> tuple[str, ...]:
-    """ONNX operators whose presence says that the function is there in some form."""
-    plain = op.replace("_", "").lower()
-    chains = {
-        "gelu": ("Gelu", "Erf", "Tanh", "FastGelu", "BiasGelu", "QuickGelu"),
-        "silu": ("Sigmoid", "Swish", "QuickGelu"),
-        "mish": ("Mish", "Softplus"),
-        "hardswish": ("HardSwish", "HardSigmoid", "Clip"),
-        "relu6": ("Clip", "Min"),
-        "hardtanh": ("Clip", "Min", "Max"),
-        "clamp": ("Clip", "Min", "Max"),
-        "leakyrelu": ("LeakyRelu", "PRelu"),
-        "prelu": ("LeakyRelu", "PRelu"),
-        "hardsigmoid": ("HardSigmoid", "Clip"),
-        "logsigmoid": ("Sigmoid", "Softplus"),
-        "elu": ("Elu", "Celu"),
-        "rsqrt": ("Div", "Pow", "Reciprocal"),
-        "reciprocal": ("Div", "Pow", "Reciprocal"),
-    }
-    return chains.get(plain, (plain.capitalize(), op.capitalize()))
 
 
 def _missing(
