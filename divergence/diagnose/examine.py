@@ -117,6 +117,7 @@ def _healing(suspect: Suspect, proposals: Proposals, given: Proposals) -> tuple[
         suspect.bound.multiple(suspect.expected, suspect.produced),
         distance(suspect.expected, suspect.produced),
     )
+    same_shape = suspect.expected.shape == suspect.produced.shape
     found: list[Explained] = []
     for _ in range(MOST_AT_ONCE):
         undone = [entry.hypothesis for entry in found]
@@ -133,7 +134,8 @@ def _healing(suspect: Suspect, proposals: Proposals, given: Proposals) -> tuple[
         current = after
         if complete:
             break
-    healed = current.multiple <= max(1.0, REMNANT * first.multiple)
+    remnant = REMNANT * first.multiple if same_shape else 0.0
+    healed = current.multiple <= max(1.0, remnant)
     return tuple(found) if healed else ()
 
 

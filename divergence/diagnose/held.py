@@ -25,7 +25,7 @@ def within_range(
 
     measured: in the free run. Where that shows a value that is not finite, the overflow is real.
     """
-    added = remeasure(scene.matches)
+    added = remeasure(scene)
     half = any(site.dtype == "float16" for site in scene.candidate.sites)
     if not half or any(pair.metrics.nonfinite for pair in measured):
         return scene, added
@@ -40,5 +40,5 @@ def within_range(
         if not first:
             break
         scene = scene.without(first)
-        added = remeasure(scene.matches)
+        added = remeasure(scene)
     return scene, added

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,14 +57,15 @@ def measure_introduced(
     sites: Mapping[str, Site],
     inputs: Mapping[str, Array],
     lineages: Mapping[Match, Lineage],
-    advance: Callable[[], None] = lambda: None,
+    misshapen: Collection[Match] = (),
 ) -> dict[Match, Introduced]:
     """Return what each match's segment adds, in the order of the windows.
 
     matches: one for each boundary. sites: the candidate's. inputs: the candidate's own, by name.
-    lineages: what bounds the floor of each match, as `lineages` finds it.
+    lineages: what bounds the floor of each match, as `lineages` finds it. misshapen: those whose
+    segment gives another shape than the reference, which is infinitely far from it.
     """
-    feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, lineages, advance)
+    feeder = _Feeder(windows, {m.candidate: m for m in matches}, sites, inputs, lineages, misshapen)
     by_reference: dict[str, list[Match]] = {}
     for match in matches:
         by_reference.setdefault(match.reference, []).append(match)
@@ -87,10 +88,10 @@ class _Feeder:
         sites: Mapping[str, Site],
         inputs: Mapping[str, Array],
         lineages: Mapping[Match, Lineage],
-        advance: Callable[[], None],
+        misshapen: Collection[Match],
     ) -> None:
-        self._matches, self._sites, self._advance = matches, sites, advance
-        self._lineages = lineages
+        self._matches, self._sites = matches, sites
+        self._lineages, self._misshapen = lineages, misshapen
         self._open = list(windows)
         self._fixed = dict(inputs)
         self._held = _Held()
@@ -142,9 +143,13 @@ class _Feeder:
         rounding = self._held.rounding.get(site)
         # Integers have no rounding; where none is known the units of the value bound the floor.
         shadow = reference if rounding is None else reference.astype(np.float64) + rounding
+        lineage = self._lineages.get(match)
         own = value if match.alignment else alike(reference, value)
-        added = _introduced(compare(match, reference, own, shadow, self._lineages.get(match)))
-        self._advance()
+        added = _introduced(compare(match, reference, own, shadow, lineage))
+        if added is None and match in self._misshapen:
+            right = replace(match, alignment=None)
+            added = _introduced(compare(right, reference, reference, shadow, lineage))
+            added = added and replace(added, max_abs=math.inf, multiple=math.inf)
         if added is not None:
             self.found[match] = added
 

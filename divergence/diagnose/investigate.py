@@ -24,6 +24,7 @@ from divergence.diagnose.judge import SURE, is_ignored
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.level import level
 from divergence.diagnose.mispairs import settle
+from divergence.diagnose.misshapen import ended, misshapen
 from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index, segment
 from divergence.diagnose.strangers import strangers
@@ -72,24 +73,28 @@ def _investigate(
     made = top_values(model) - {site.name for site in candidate.sites if site.constant}
     given = {site.name for site in candidate.sites if site.kind == "input"}
     bounds = boundaries(reference, candidate, pairing, made | given)
-    scene = Scene(reference, candidate, bounds, model, case.module)
+    misfits = misshapen(observed.measured, made, index(reference))
+    fitting = tuple(m for m in bounds if m.candidate not in {one.candidate for one in misfits})
+    scene = Scene(reference, candidate, fitting, model, case.module)
     inputs: Mapping[str, Array] = dict(call.kwargs)
-    sites = index(candidate)
 
-    def remeasure(matches: Sequence[Match]) -> dict[Match, Introduced]:
-        fed = [match for match in matches if match.candidate in made]
+    def remeasure(scene: Scene) -> dict[Match, Introduced]:
+        program = scene.candidate
+        fed = [match for match in scene.matches if match.candidate in made]
         return measure_introduced(
             exact_run(case.reference, case.reference_call, "fed"),
-            flat.runner.fed_windows([m.candidate for m in fed], _sizes(candidate), asked.memory),
+            flat.runner.fed_windows([m.candidate for m in fed], _sizes(program), asked.memory),
             fed,
-            sites,
+            scene.candidate_sites,
             inputs,
-            lineages(reference, candidate, matches),
+            lineages(reference, program, scene.matches),
+            scene.misshapen,
         )
 
     scene, first = within_range(scene, remeasure, observed.measured)
     strange = partial(strangers, collect=partial(_collect, case), inputs=inputs)
     settled = settle(scene, first, remeasure, strange, MULTIPLE)
+    settled = ended(settled, misfits, remeasure, MULTIPLE)
     counted = {
         match: added
         for match, added in settled.introduced.items()
@@ -104,7 +109,7 @@ def _investigate(
         accused=accuse(settled.scene, counted, MULTIPLE),
         means=Means(
             collect=partial(_collect, case),
-            bench=Bench(partial(_rerun, runner, call), _expected(scene, observed, pairing)),
+            bench=Bench(partial(_rerun, runner, call), _expected(settled.scene, observed, pairing)),
             inputs=inputs,
         ),
         options=asked,

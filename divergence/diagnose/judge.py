@@ -80,9 +80,11 @@ def status(
     that no segment introduced is inherited rounding. By tolerances every pair speaks.
     """
     counted = [pair for pair in outputs if not pair.ignored]
+    if culprits:
+        return Status.DIVERGENT
     if not pairs or any(p.verdict == PairVerdict.NOT_COMPARABLE for p in counted):
         return Status.INCONCLUSIVE
-    if culprits or not all(_is_harmless(finding) for finding in findings):
+    if not all(_is_harmless(finding) for finding in findings):
         return Status.DIVERGENT
     judged = counted
     if by_tolerance:
@@ -216,15 +218,17 @@ def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequenc
     before = [p for p in pairs[: first.pair] if p.verdict == PairVerdict.ROUNDING]
     start = f"Rounding up to `{before[-1].reference}`; " if before else ""
     multiple = first.introduced.multiple
-    size = (
-        "values that are not finite"
-        if multiple == float("inf")
-        else (f"an error {multiple:,.0f} times the floor")
-    )
+    shown = pairs[first.pair]
+    if shown.verdict == PairVerdict.NOT_COMPARABLE:
+        adds = f"gives another shape ({shown.reason})"
+    elif multiple == float("inf"):
+        adds = "adds values that are not finite"
+    else:
+        adds = f"adds an error {multiple:,.0f} times the floor"
     cause = next((f for f in findings if f.culprit == 0), None)
     if cause is None:
         cause = next((f for f in findings if f.culprit is None and f.proof), None)
-    text = f"{start}`{place}` adds {size}"
+    text = f"{start}`{place}` {adds}"
     text += f": {cause.explanation}{_undone(cause)}" if cause else UNKNOWN
     if len(culprits) > 1:
         others = len(culprits) - 1

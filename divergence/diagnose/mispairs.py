@@ -19,8 +19,8 @@ from divergence.records import Introduced, Match
 LENGTHS = (1, 4)
 
 Added = Mapping[Match, Introduced]
-# Measures what each segment adds between these boundaries.
-Remeasure = Callable[[Sequence[Match]], Added]
+# Measures what each segment adds between the boundaries of a scene.
+Remeasure = Callable[[Scene], Added]
 # Returns those of these matches whose value is another one of the reference.
 Strange = Callable[[Scene, Added, Sequence[Match]], Sequence[Match]]
 # What was hidden by a wrong pair shows once that is left out, so a few rounds are made.
@@ -53,7 +53,7 @@ def settle(
         if not wrong:
             break
         kept = settled.scene.without(wrong)
-        settled = Settled(kept, remeasure(kept.matches), (*settled.wrong, *wrong))
+        settled = Settled(kept, remeasure(kept), (*settled.wrong, *wrong))
     settled = _untangled(settled, remeasure, strange, limit)
     for length in LENGTHS:
         rest = _left_out(settled, remeasure, length, limit)
@@ -79,7 +79,7 @@ def _untangled(settled: Settled, remeasure: Remeasure, strange: Strange, limit: 
     if not wrong:
         return settled
     kept = settled.scene.without(wrong)
-    again = remeasure(kept.matches)
+    again = remeasure(kept)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
     if any(_reached(match, readers, wrong) & bad for match in wrong):
         return settled
@@ -96,7 +96,7 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     if not doubtful:
         return Settled(scene, introduced)
     without = scene.without(doubtful)
-    again = remeasure(without.matches)
+    again = remeasure(without)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
     bad |= {m.candidate for m, added in again.items() if _drowned(introduced.get(m), added, limit)}
     right = {m.candidate for m, added in again.items() if _relieved(introduced.get(m), added)}
@@ -111,7 +111,7 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     if not wrong:
         return Settled(scene, introduced)
     kept = scene.without(wrong)
-    return Settled(kept, remeasure(kept.matches), wrong)
+    return Settled(kept, remeasure(kept), wrong)
 
 
 def _loose(

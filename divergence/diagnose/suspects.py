@@ -45,6 +45,7 @@ class Scene:
 
     matches: those that may bound a segment: sure enough, observable, of the top graph.
     model: the candidate's graph (functions inlined, named nodes), weights apart.
+    misshapen: those of the matches where the candidate's value has another shape.
     """
 
     reference: Program
@@ -52,6 +53,7 @@ class Scene:
     matches: tuple[Match, ...]
     model: ModelProto
     module: nn.Module | None
+    misshapen: frozenset[Match] = frozenset()
 
     @cached_property
     def reference_sites(self) -> Mapping[str, Site]:
@@ -230,9 +232,8 @@ def suspect(
     produced = trial.run()
     if produced is None:
         return None
-    site = replace(
-        scene.candidate_sites[match.candidate], shape=produced.shape, dtype=produced.dtype.name
-    )
+    shape = None if match in scene.misshapen else produced.shape
+    site = replace(scene.candidate_sites[match.candidate], shape=shape, dtype=produced.dtype.name)
     expected = to_candidate(values[match.reference], match.alignment, site)
     if expected is None:
         return None

@@ -41,9 +41,9 @@ def settled(first, later, strange=()):
     given = scene()
     runs = []
 
-    def remeasure(matches):
-        runs.append([m.reference for m in matches])
-        return added(later, matches)
+    def remeasure(scene):
+        runs.append([m.reference for m in scene.matches])
+        return added(later, scene.matches)
 
     def strangers(_scene, _introduced, matches):
         return [m for m in matches if m.reference in strange]
@@ -98,8 +98,8 @@ def spoiled(multiple, error):
     (c,) = of("c")
     first = {**added({"b"}, given.matches), c: Introduced(1.0, multiple, 1e-7)}
 
-    def remeasure(matches):
-        return {**added(set(), matches), c: Introduced(error, 0.5, 1e-7)}
+    def remeasure(scene):
+        return {**added(set(), scene.matches), c: Introduced(error, 0.5, 1e-7)}
 
     return settle(given, first, remeasure, lambda *_: [], 10.0)
 

@@ -80,6 +80,8 @@ def _seen(suspect: Suspect) -> tuple[Place, float] | None:
     if last.output[0] != suspect.region.match.candidate:
         return None
     ours, theirs = suspect.expected, suspect.produced
+    if ours.shape != theirs.shape:
+        return None
     if last.op_type == "Softmax":
         axis = int(attribute(last, "axis", -1))
         gain = _gain(_logits(ours, axis), _logits(theirs, axis))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from divergence.diagnose.edits import set_attributes
 from divergence.diagnose.reading import attribute
-from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.diagnose.suspect import Hypothesis, Region, Suspect
 from divergence.records import Evidence, Site
 
 if TYPE_CHECKING:
@@ -30,7 +30,13 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     sites = [s for s in suspect.region.reference.sites if _geometry(s, 1)]
     if not sites:
         return "the reference's segment slides no window"
-    hypotheses = [h for node in nodes for site in sites for h in _differences(node, site)]
+    before = _zeros_before(suspect.region)
+    hypotheses = [
+        h
+        for node in nodes
+        for site in sites
+        for h in _differences(node, site, before.get(site.name, []))
+    ]
     return hypotheses or "pads, strides and dilations are the reference's"
 
 
@@ -50,10 +56,34 @@ def _outside(node: NodeProto) -> Iterator[Hypothesis]:
             )
 
 
-def _differences(node: NodeProto, site: Site) -> Iterator[Hypothesis]:
-    """Yield a hypothesis for each attribute that differs, then one for all of them."""
+def _zeros_before(region: Region) -> Mapping[str, list[int]]:
+    """Return the zeros that a padding of its own puts around what a window slides over.
+
+    As ONNX has pads: before each spatial axis, then behind each. Where the file keeps the
+    padding as a node the window has no part in it.
+    """
+    if region.node("Pad"):
+        return {}
+    pads = region.sites("constant_pad_nd")
+    found: dict[str, list[int]] = {}
+    for site in region.reference.sites:
+        inner = site.scope if site.kind == "module" else None  # a convolution that pads by itself
+        made = next((p for p in pads if p.name in site.inputs or p.scope == inner), None)
+        if made is not None and not made.attributes.get("value"):
+            given = list(made.attributes.get("pad", ()))
+            found[site.name] = given[-2::-2] + given[::-2]
+    return found
+
+
+def _differences(node: NodeProto, site: Site, zeros: Sequence[int]) -> Iterator[Hypothesis]:
+    """Yield a hypothesis with all the attributes that differ.
+
+    zeros: what the reference pads by itself before the window slides.
+    """
     spatial = _spatial(node, site)
-    wanted = _geometry(site, spatial)
+    wanted = dict(_geometry(site, spatial))
+    if len(zeros) == 2 * spatial and "pads" in wanted:
+        wanted["pads"] = [a + b for a, b in zip(wanted["pads"], zeros, strict=True)]
     found = {k: list(attribute(node, k, _default(k, spatial))) for k in wanted}
     changed = {k: v for k, v in wanted.items() if v != found[k]}
     if "pads" in changed and attribute(node, "auto_pad", "NOTSET") != "NOTSET":
