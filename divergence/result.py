@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from divergence.capture.onnx_runner import OnnxRunner
-from divergence.compare.floor import widened
 from divergence.compare.headroom import headroom_bits
-from divergence.compare.observe import Observed
 from divergence.compare.stages import stage_names, summarise
-from divergence.diagnose.diagnosis import Diagnosis
 from divergence.diagnose.distance import distance
-from divergence.diagnose.entrance import Entrance
 from divergence.diagnose.judge import (
     FLOOR,
-    WITHIN,
     interrupted_sentence,
     is_ignored,
     on_equal_inputs,
@@ -28,10 +22,8 @@ from divergence.diagnose.judge import (
     unlike_sentence,
 )
 from divergence.environment import environment
-from divergence.load.case import Case
 from divergence.options import Options
 from divergence.postprocess.apply import STAGE as BEHIND
-from divergence.postprocess.exit import Exit
 from divergence.preparation.apply import STAGE as BEFORE
 from divergence.records import (
     Coverage,
@@ -40,38 +32,21 @@ from divergence.records import (
     Match,
     Measured,
     Pair,
-    Pairing,
-    Program,
-    RuledOut,
     Site,
     Status,
-    Unpaired,
     Verdict,
 )
 from divergence.report import Report
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What the steps of a trace left behind, as the result is built from it."""
-
-    case: Case
-    entrance: Entrance
-    reference: Program
-    candidate: Program
-    pairing: Pairing
-    observed: Observed
-    diagnosis: Diagnosis
-    exit: Exit
+from divergence.steps import Steps, with_inputs_that_meet, without_wrong_pairs
 
 
 def build(steps: Steps, asked: Options, seconds: Mapping[str, float]) -> Report:
     """Judge every pair and the whole, and put the report together."""
     by_tolerance = asked.rtol is not None
-    steps = _without_wrong_pairs(steps)
+    steps = without_wrong_pairs(steps)
     pairs = _pairs(steps, asked, by_tolerance)
     outputs = _outputs(steps, pairs)
-    steps = _with_inputs_that_meet(steps, pairs, outputs)
+    steps = with_inputs_that_meet(steps, pairs, outputs)
     findings = (*steps.entrance.findings, *steps.diagnosis.findings, *steps.exit.findings)
     verdict, culprits = _judged(steps, asked, pairs, outputs)
     if not culprits:
@@ -142,46 +117,6 @@ def _fed(steps: Steps, answer: Status, culprits: Sequence[Culprit], text: str) -
     if apart:
         return on_unequal_inputs(apart, bool(culprits), measured, text)
     return on_equal_inputs(answer, text)
-
-
-def _with_inputs_that_meet(steps: Steps, pairs: Sequence[Pair], outputs: Sequence[Pair]) -> Steps:
-    """Blame no input where each side takes another shape of it and all behind it agrees.
-
-    A file may leave out, or expect, what the model does to its input by itself: silero-vad's
-    files take the samples before the chunk with it, its module keeps them.
-    """
-    given = {site.name for site in steps.reference.sites if site.kind == "input"}
-    behind = [p for p in pairs if p.stage != BEFORE and p.reference not in given]
-    if not (steps.case.apart and outputs and all(pair.verdict in WITHIN for pair in behind)):
-        return steps
-    names = " and ".join(sorted(steps.case.apart))
-    reason = f"each side takes its own {names}, and all that they compute of it agrees"
-    causes = dict.fromkeys(finding.cause for finding in steps.entrance.findings)
-    ruled_out = (*steps.entrance.ruled_out, *(RuledOut(cause, reason) for cause in causes))
-    entrance = replace(steps.entrance, differs=False, findings=(), ruled_out=ruled_out)
-    return replace(steps, entrance=entrance)
-
-
-def _without_wrong_pairs(steps: Steps) -> Steps:
-    """Take back pairs that the fed run showed to be none, with that as the reason."""
-    wrong = {match.candidate: match for match in steps.diagnosis.wrong}
-    lost = [m for m in steps.pairing.matches if m.candidate in wrong]
-    unpaired = [
-        Unpaired("reference", m.reference, f"{m.candidate} proved not to be its value")
-        for m in lost
-    ]
-    unpaired += [Unpaired("candidate", name, "its pair proved to be none") for name in wrong]
-    kept = tuple(m for m in steps.pairing.matches if m.candidate not in wrong)
-    measured = tuple(
-        widened(m, steps.diagnosis.effects.get(m.match.candidate))
-        for m in steps.observed.measured
-        if m.match.candidate not in wrong
-    )
-    return replace(
-        steps,
-        pairing=replace(steps.pairing, matches=kept, unpaired=(*steps.pairing.unpaired, *unpaired)),
-        observed=replace(steps.observed, measured=measured),
-    )
 
 
 def _pairs(steps: Steps, asked: Options, by_tolerance: bool) -> tuple[Pair, ...]:

@@ -51,7 +51,8 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     from divergence.matching.visible import visible
     from divergence.postprocess.exit import Scene, look_at_outputs, prove_inputs
     from divergence.postprocess.processings import read_processings
-    from divergence.result import Steps, build
+    from divergence.result import build
+    from divergence.steps import Steps
 
     with clock.stage("load"):
         if asked.fix:

@@ -24,6 +24,7 @@ FLOW = (
     ("diagnose",),
     ("postprocess",),
     ("report",),
+    ("steps",),
     ("result",),
     ("trace",),
     ("batch",),

@@ -220,7 +220,7 @@ def _blame(pairs: Sequence[Pair], culprits: Sequence[Culprit], findings: Sequenc
     multiple = first.introduced.multiple
     shown = pairs[first.pair]
     if shown.verdict == PairVerdict.NOT_COMPARABLE:
-        adds = f"gives another shape ({shown.reason})"
+        adds = f"gives another shape, {shown.reason.removeprefix('shape ')}"
     elif multiple == float("inf"):
         adds = "adds values that are not finite"
     else:

@@ -54,15 +54,14 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A culprit with its causes. pair: index into the pairs, None for one that is no segment."""
+    """A culprit with its causes. added: what it does, in words. pair: index into the pairs."""
 
     title: str
     reference: str
     candidate: str
     nodes: tuple[str, ...]
     stage: str
-    introduced: float
-    multiple: float
+    added: str
     pair: int
     causes: tuple[Cause, ...]
     profile: Profile | None
@@ -159,8 +158,7 @@ def _suspects(report: Report) -> tuple[Suspect, ...]:
             candidate=culprit.candidate,
             nodes=culprit.candidate_nodes,
             stage=culprit.stage,
-            introduced=culprit.introduced.max_abs,
-            multiple=culprit.introduced.multiple,
+            added=words.added(culprit.introduced, report.pairs[culprit.pair]),
             pair=culprit.pair,
             causes=tuple(told(f) for f in report.findings if f.culprit == index),
             profile=culprit.profile,

@@ -50,14 +50,13 @@ def suspects(document: Document) -> Markup:
 
 
 def _suspect(rank: int, suspect: Suspect, axis: Axis) -> Markup:
-    added = f"adds {words.number(suspect.introduced)}, {words.multiple(suspect.multiple)} the floor"
     causes = [_cause(cause, axis) for cause in suspect.causes] or [
         tag("p.muted", "No known cause explains this segment.")
     ]
     title = tag("span", suspect.title, at={"data-pair": suspect.pair})
     return tag(
         "article.card.culprit",
-        tag("h3", tag("span.rank", f"{rank + 1}"), title, tag("span.added", added)),
+        tag("h3", tag("span.rank", f"{rank + 1}"), title, tag("span.added", suspect.added)),
         tag(
             "dl.where",
             _fact("reference", tag("code", suspect.reference)),

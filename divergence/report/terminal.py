@@ -115,8 +115,7 @@ def _suspect(suspect: Suspect) -> Text:
     return Text.assemble(
         (f"{'culprit':9}", "bold red"),
         (words.printable(suspect.title), "bold"),
-        f"  adds {words.number(suspect.introduced)}",
-        f", {words.multiple(suspect.multiple)} the floor",
+        f"  {suspect.added}",
     )
 
 

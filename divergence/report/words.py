@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from divergence.records import Proof
+from divergence.records import Introduced, Pair, PairVerdict, Proof
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -33,6 +33,18 @@ def multiple(value: float | None) -> str:
     ('1.2x', '5,321x')
     """
     return number(value) + ("x" if value is not None and math.isfinite(value) else "")
+
+
+def added(introduced: Introduced, pair: Pair) -> str:
+    """Return what a segment does to right values. pair: what shows it.
+
+    A value of another shape cannot be subtracted, one that is not finite has no size.
+    """
+    if pair.verdict == PairVerdict.NOT_COMPARABLE:
+        return "gives another shape"
+    if math.isinf(introduced.multiple):
+        return "adds values that are not finite"
+    return f"adds {number(introduced.max_abs)}, {multiple(introduced.multiple)} the floor"
 
 
 def proved(proof: Proof) -> str:

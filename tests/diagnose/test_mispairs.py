@@ -149,7 +149,7 @@ def summed(strange, later):
     return settle(
         given,
         added({"l", "r"}, matches),
-        lambda left: added(later, left),
+        lambda left: added(later, left.matches),
         lambda _scene, _added, asked: [m for m in asked if m.reference in strange],
         10.0,
     )
