@@ -41,6 +41,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     """Take the steps in their order."""
     from divergence.capture.ahead import ahead
     from divergence.capture.runner import PreparingRunner
+    from divergence.compare.doubt import settled
     from divergence.compare.observe import observe
     from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import check_target, write_fixed
@@ -72,6 +73,11 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
         shown, listed = visible(pairing, candidate)
     with clock.stage("compare", len(shown)):
         observed = observe(case, reference, candidate, shown, asked, clock.advance)
+        again = settled(case, reference, candidate, pairing, observed, by_hand)
+        if again != pairing:
+            pairing = again
+            shown, listed = visible(pairing, candidate)
+            observed = observe(case, reference, candidate, shown, asked)
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
     with clock.stage("outputs"):

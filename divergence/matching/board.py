@@ -160,8 +160,8 @@ class Board:
 
         Each node that one of the two reads, and that has a partner, should feed the other too.
         """
-        ours = _sources(self.reference, pair[0], self.paired)
-        theirs = _sources(self.candidate, pair[1], self.taken)
+        ours = sources(self.reference, pair[0], self.paired)
+        theirs = sources(self.candidate, pair[1], self.taken)
         direct = [j for j in self.candidate.nodes[pair[1]].operands if j in self.taken]
         against = sum(self.taken[j] not in ours for j in direct)
         own = [i for i in self.reference.nodes[pair[0]].operands if i in self.paired]
@@ -198,7 +198,7 @@ class Board:
         return first.part != second.part or below[0] != below[1]
 
 
-def _sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
+def sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
     """Return the nearest nodes with a partner that feed a node, through some that have none."""
     found: set[int] = set()
     frontier, seen = [index], {index}

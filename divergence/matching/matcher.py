@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from divergence.matching import ends, names, scopes, weights
+from divergence.matching import ends, names, scopes, values, weights
 from divergence.matching.board import Board
 from divergence.matching.graph import Graph
 from divergence.matching.hints import Hint
@@ -14,25 +14,44 @@ from divergence.matching.linear import Chains
 from divergence.matching.reasons import strangers
 from divergence.matching.recurrent import whole
 from divergence.matching.relations import Relations
-from divergence.matching.sides import Sides, Strategy
+from divergence.matching.sides import Prints, Sides, Strategy
 from divergence.matching.spread import spread
 from divergence.matching.topology import around
 from divergence.records import Match, Pairing, Program
 
-STRATEGIES: Final[tuple[Strategy, ...]] = (ends.hints, scopes.hints, names.hints, weights.hints)
+STRATEGIES: Final[tuple[Strategy, ...]] = (
+    ends.hints,
+    scopes.hints,
+    names.hints,
+    weights.hints,
+    values.hints,
+)
 
 _ANCHOR: Final = 7.0  # what a content needs to be decided before any neighbour is heard
 # Least score and least lead over rivals (in logarithms of odds) of each round of decisions.
 _ROUNDS: Final = ((6.0, 3.0), (4.5, 2.0), (3.5, 1.2), (2.5, 0.6))
 
 
-def match(reference: Program, candidate: Program, fixed: Sequence[Match] = ()) -> Pairing:
+def match(
+    reference: Program,
+    candidate: Program,
+    fixed: Sequence[Match] = (),
+    prints: Prints = ({}, {}),
+) -> Pairing:
     """Return which sites of the two sides hold the same value.
 
     fixed: pairs that the user gave; they stand, and what they say counts for the rest.
+    prints: fingerprints of both sides' values by site, where something was in doubt.
     """
+    return paired(decided(reference, candidate, fixed, prints), fixed)
+
+
+def decided(
+    reference: Program, candidate: Program, fixed: Sequence[Match], prints: Prints
+) -> Board:
+    """Return the board with all that was decided; the arguments are those of `match`."""
     left, right = Graph(reference, whole(reference, candidate)), Graph(candidate)
-    sides = Sides(left, right, Chains(left, right))
+    sides = Sides(left, right, Chains(left, right), prints)
     board = Board(sides)
     for given in fixed:
         if given.reference in left.of and given.candidate in right.of:
@@ -47,9 +66,14 @@ def match(reference: Program, candidate: Program, fixed: Sequence[Match] = ()) -
     for least, lead in _ROUNDS:
         for pair in _decisions(board, least, lead):
             _tell(board, around(board, pair))
+    return board
+
+
+def paired(board: Board, fixed: Sequence[Match]) -> Pairing:
+    """Return the pairs of sites that a board's decisions make; none between strangers."""
     reasons = unlike(board)
     if reasons and not fixed:
-        return strangers(reference, candidate, reasons)
+        return strangers(board.reference.program, board.candidate.program, reasons)
     return spread(board, fixed, Relations(board))
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from divergence.matching.fingerprints import Fingerprint
 from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
 from divergence.matching.kinds import ENDS, LOWERED, agreement
 from divergence.matching.linear import Chains
 
+Prints = tuple[Mapping[str, Fingerprint], Mapping[str, Fingerprint]]
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both graphs and their chains."""
+    """Both graphs, their chains, and the fingerprints of values by site where they were taken."""
 
     reference: Graph
     candidate: Graph
     chains: Chains
+    prints: Prints = ({}, {})
 
     def fit(self, first: Node, second: Node) -> float:
         """Return how well two operators fit, as `agreement` does.

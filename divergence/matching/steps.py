@@ -51,6 +51,13 @@ def crops(site: Site, weights: Mapping[str, Weight]) -> bool:
     return any(isinstance(amount, int) and amount < 0 for amount in amounts)
 
 
+def reverses(site: Site, weights: Mapping[str, Weight]) -> bool:
+    """Return whether a slice takes its elements from the end: all of them are another value."""
+    if site.op != "Slice" or len(site.weights) < 4:  # starts, ends, axes and steps
+        return False
+    return bool((weights[site.weights[3]].load() < 0).any())
+
+
 def steps_of(site: Site, operands: int) -> tuple[str, ...]:
     """Return the kinds of the steps that a node takes, the one that is its output last."""
     name, kind = normal(operator(site)), kind_of(operator(site))

@@ -134,3 +134,16 @@ def test_another_architecture_is_inconclusive_with_the_evidence(stranger):
     assert report.verdict.status == "inconclusive"
     assert "look like the same network" in report.verdict.sentence
     assert report.pairs == ()
+
+
+def test_a_reversed_value_is_another_one_of_the_same_size():
+    sketch = Sketch("op")
+    flipped = sketch.op("flip", "flip", (1, 4), [sketch.input("x", (1, 4))])
+    reference = sketch.program(sketch.op("tanh", "tanh", (1, 4), [flipped]))
+    sketch = Sketch("node")
+    ends = [sketch.weight(k, np.array([v])) for k, v in (("s", -1), ("e", -9), ("a", 1), ("t", -1))]
+    turned = sketch.op("turned", "Slice", (1, 4), [sketch.input("x", (1, 4))], ends)
+    found = match(reference, sketch.program(sketch.op("y", "Tanh", (1, 4), [turned])))
+    assert {m.reference: m.candidate for m in found.matches} == {
+        "x": "x", "flip": "turned", "tanh": "y",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,13 @@ from typing import Self
 import numpy as np
 
 from divergence.matching import match
+from divergence.matching.fingerprints import distances
+from divergence.matching.rematch import rematch
 from divergence.records import Match, Pairing, Program, Site
-from tests.matching.suite.truth import Values, alike, contents, exists, same
+from tests.matching.suite.truth import Fingerprints, Values, alike, contents, exists, same
 
 USED = 0.5  # confidence from which a pair counts for a verdict
+_GROSS = 1e-2  # relative difference from which a trace asks values what belongs together
 _EXACT, _INEXACT = 1e-2, 0.25  # relative to the spread of a value
 
 
@@ -154,10 +158,15 @@ def _bare(site: str) -> str:
     return site
 
 
-def judge(program: Program, known: Known, result: Result) -> Pairing:
-    """Match the file against the reference's program and count into `result`."""
+def judge(reference: Values, known: Known, result: Result) -> Pairing:
+    """Match the file against a reference and count into `result`.
+
+    reference: what a trace would see of it; not what truth is taken from where it is perturbed.
+    """
+    program = reference.program
     start = time.perf_counter()
     pairing = match(program, known.candidate.program)
+    pairing = _settled(pairing, program, known, reference.prints)
     result.seconds = time.perf_counter() - start
     given = {m.reference: m for m in pairing.matches if m.confidence >= USED}
     table = known.table
@@ -175,6 +184,32 @@ def judge(program: Program, known: Known, result: Result) -> Pairing:
         if pair.confidence < USED:
             result.certainty.append((pair.confidence, known.is_right(pair)))
     return pairing
+
+
+def _settled(pairing: Pairing, program: Program, known: Known, prints: Fingerprints) -> Pairing:
+    """Return the pairing after what a trace does where values differ grossly."""
+    candidate = known.candidate
+    sizes = {
+        math.prod(shape)
+        for pair in pairing.matches
+        if (shape := candidate.shapes.get(pair.candidate)) and _differs(pair, known, prints)
+    }
+    if not sizes:
+        return pairing
+    theirs = {n: p for n, p in candidate.prints.items() if math.prod(p.axes) in sizes}
+    ours = {n: p for n, p in prints.items() if math.prod(p.axes) in sizes}
+    return rematch(program, candidate.program, pairing, (ours, theirs))
+
+
+def _differs(pair: Match, known: Known, prints: Fingerprints) -> bool:
+    """Return whether values differ grossly, as `divergence.compare.doubt` sees it."""
+    first, second = prints.get(pair.reference), known.candidate.prints.get(pair.candidate)
+    if first is None or second is None:
+        return False
+    if float(distances([first], [second])[0, 0]) > _GROSS:
+        return True
+    ours, theirs = known.reference.arrays[pair.reference], known.candidate.arrays[pair.candidate]
+    return not same(ours[:1], theirs[:1], pair.alignment, _INEXACT)  # in another order of axes
 
 
 def _count(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from divergence.capture.onnx_runner import OnnxRunner
 from divergence.capture.torch_runner import TorchRunner
 from divergence.compare.alignment import AlignmentError, align
+from divergence.matching.fingerprints import Fingerprint, fingerprint
 from divergence.records import Alignment, Call, Program
 
+Fingerprints = dict[str, Fingerprint]
 _POSITIONS = 257  # order statistics that say whether two values hold the same content
 
 
@@ -27,6 +30,17 @@ class Values:
     def probe(self, site: str, value: np.ndarray, exact: Any = None) -> None:
         del exact
         self.arrays.setdefault(site, []).append(np.array(value))
+
+    @cached_property
+    def prints(self) -> Fingerprints:
+        """Return the fingerprints of the values on the first input, as a trace takes them."""
+        found = {name: fingerprint(self.arrays[name][0]) for name in self.arrays}
+        return {name: taken for name, taken in found.items() if taken is not None}
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...] | None]:
+        """Return the shapes of all sites by name."""
+        return {site.name: site.shape for site in self.program.sites}
 
     def content(self, site: str) -> np.ndarray | None:
         """Return order statistics on both inputs, equal for equal contents in any layout."""
