@@ -24,9 +24,10 @@ def blocked_values(graph: GraphProto) -> dict[str, int]:
         for node in graph.node
         if node.domain == DOMAIN and node.op_type == "ReorderOutput"
     }
+    entering = _entering(graph, sizes)
     found: dict[str, int] = {}
     for node in graph.node:
-        channels = _channels(node, sizes, found)
+        channels = entering.get(node.output[0]) or _channels(node, sizes, found)
         if channels is not None:
             found[node.output[0]] = known.get(node.output[0], channels)
     return found
@@ -43,3 +44,27 @@ def _channels(
     if not given:
         return None
     return sum(given) if node.op_type == "Concat" else given[0]
+
+
+def _entering(graph: GraphProto, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Return the channels of values that are put into blocked layout, where they are known.
+
+    By the shape that the file notes of the plain one, else by the convolution that reads them.
+    """
+    typed = (*graph.input, *graph.value_info)
+    plain = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in typed}
+    read: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for node in reversed(graph.node):
+        if node.domain != DOMAIN:
+            continue
+        given = {a.name: a.i for a in node.attribute}
+        if node.op_type == "ReorderInput":
+            dims = plain.get(node.input[0], [])
+            noted = dims[-1 if given.get("channels_last") else 1] if len(dims) == 4 else 0
+            found[node.output[0]] = noted or read.get(node.output[0], 0)
+        elif node.op_type == "Conv" and node.input[1] in sizes:
+            read[node.input[0]] = sizes[node.input[1]][1] * given.get("group", 1)
+        elif node.output[0] in read:
+            read[node.input[0]] = read[node.output[0]]
+    return found

@@ -20,6 +20,7 @@ _LEVELS = np.array(
     [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0], np.float32
 )  # in root mean squares of a value
 _ORDERS = 6  # ways to name axes of equal size that are tried: three such axes
+_MASKING = 1e9  # magnitude from which an element stands for minus infinity
 _LEAST = 4  # elements that tell values apart
 
 
@@ -43,13 +44,15 @@ class Fingerprint:
 def fingerprint(value: Array) -> Fingerprint | None:
     """Return the fingerprint of a value; None where it has no numbers to tell it by.
 
-    value: any shape; elements that are not finite count as zero.
+    value: any shape; elements that are not finite, or that mask others, count as zero.
     """
     if value.dtype.kind in "OSUc" or value.size < _LEAST:
         return None
-    plain = np.asarray(value, np.float32)
-    if not np.isfinite(plain).all():
-        plain = np.where(np.isfinite(plain), plain, np.float32(0.0))
+    with np.errstate(over="ignore"):
+        plain = np.asarray(value, np.float32)
+    kept = np.abs(plain) < _MASKING  # not where it is NaN either
+    if not kept.all():
+        plain = np.where(kept, plain, np.float32(0.0))
     flat = plain.reshape(-1)
     norm = float(np.sqrt(np.einsum("i,i->", flat, flat, dtype=np.float64)))
     if norm == 0.0 or not math.isfinite(norm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -208,12 +209,13 @@ def test_a_value_folded_into_a_constant_says_so():
     assert reasons["r"] == "ONNX Runtime folded it into a constant"
 
 
-def _optimized(tmp_path, level):
+def _optimized(tmp_path, level, model=None):
     options = ort.SessionOptions()
     options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
     options.optimized_model_filepath = str(tmp_path / "saved.onnx")
     options.log_severity_level = 3
-    ort.InferenceSession(convolutional((1, 3, 12, 12)).SerializeToString(), options)
+    model = model or convolutional((1, 3, 12, 12))
+    ort.InferenceSession(model.SerializeToString(), options)
     return tmp_path / "saved.onnx"
 
 
@@ -228,6 +230,19 @@ def test_a_file_that_the_runtime_optimised_and_saved_shows_plain_values(tmp_path
         for name, value in original.items():
             twins = [v for v in values.values() if v.shape == value.shape]
             assert any(np.allclose(v, value, rtol=1e-4, atol=1e-5) for v in twins), name
+
+
+def test_a_pooled_value_that_enters_blocked_layout_is_put_back(tmp_path):
+    net = Net()
+    plain = net("MatMul", ["x", net.weight("m", 12, 12)], "plain")
+    pooled = net("AveragePool", [plain], "pooled", kernel_shape=[3, 3], pads=[1] * 4)
+    model = net.model(net.conv(pooled, "y", 16, 16), (1, 16, 12, 12))
+    given = call(x=np.random.default_rng(2).standard_normal((1, 16, 12, 12)).astype(np.float32))
+    expected = shown(OnnxRunner(model, optimization="none"), given)["pooled"]
+    path = _optimized(tmp_path, "ORT_ENABLE_ALL", model)
+    assert any(node.op_type == "ReorderInput" for node in onnx.load(path).graph.node)
+    values = shown(OnnxRunner(path, optimization="none"), given).values()
+    assert any(v.shape == expected.shape and np.allclose(v, expected, atol=1e-5) for v in values)
 
 
 def test_values_that_the_file_has_in_blocked_layout_are_fed_and_given_plain(tmp_path):

@@ -43,9 +43,10 @@ def test_another_value_is_far(other):
     assert far(PICTURE, other) >= 0.5
 
 
-def test_an_infinite_mask_does_not_hide_the_rest():
+@pytest.mark.parametrize("mask", [-np.inf, np.nan, np.finfo(np.float32).min])
+def test_a_mask_does_not_hide_the_rest(mask):
     masked = PICTURE.copy()
-    masked[0, 0] = -np.inf
+    masked[0, 0] = mask
     assert far(masked, masked.copy()) == 0.0
     assert far(masked, masked[..., ::-1]) > 0.5
 
