@@ -62,20 +62,23 @@ def settle(
 
 
 def _untangled(settled: Settled, remeasure: Remeasure, strange: Strange, limit: float) -> Settled:
-    """Leave out values that are taken for each other and go into one that is right either way.
+    """Leave out values that hold another one and go into what is right either way.
 
-    A sum does not show that its operands are exchanged. Each has to hold another value of the
-    reference, and what reads them has to be right without them.
+    A sum does not show that its operands are exchanged, a product with zeros shows nothing of the
+    other operand. Each has to hold another value of the reference, and what reads it has to be
+    right without it.
     """
     readers = _readers(settled.scene)
-    flagged = [
+    flagged = [match for match, added in settled.introduced.items() if added.multiple > limit]
+    behind = [readers.get(match.candidate, set()) for match in flagged]
+    counted = Counter(name for names in behind for name in names)
+    wrong_ends = {match.candidate for match in flagged}
+    quiet = [
         match
-        for match, added in settled.introduced.items()
-        if added.multiple > limit and match.candidate in readers
+        for match, names in zip(flagged, behind, strict=True)
+        if names and (not names & wrong_ends or any(counted[name] > 1 for name in names))
     ]
-    counted = Counter(name for match in flagged for name in readers[match.candidate])
-    twins = [m for m in flagged if any(counted[name] > 1 for name in readers[m.candidate])]
-    wrong = tuple(strange(settled.scene, settled.introduced, twins))
+    wrong = tuple(strange(settled.scene, settled.introduced, quiet))
     if not wrong:
         return settled
     kept = settled.scene.without(wrong)

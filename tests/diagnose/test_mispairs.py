@@ -79,6 +79,12 @@ def test_one_that_holds_another_value_is_left_out_although_its_reader_is_wrong_i
     assert [m.reference for m, a in found.introduced.items() if a.multiple > 10] == ["c"]
 
 
+def test_another_value_whose_reader_does_not_show_it_is_no_pair():
+    """As where it is multiplied by zeros."""
+    assert [m.reference for m in settled({"b"}, set(), strange={"b"})[0].wrong] == ["b"]
+    assert not settled({"b"}, {"c"}, strange={"b"})[0].wrong  # it is wrong: what follows shows it
+
+
 @pytest.mark.parametrize("wrong", ["e", "a"])
 def test_the_ends_of_the_network_may_be_wrong(wrong):
     found, _ = settled({wrong}, {wrong})
