@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.compare.dtypes import DType
-from divergence.diagnose.integers import operand
+from divergence.diagnose.integers import BLOCKWISE, OPERATORS, operand
 from divergence.diagnose.reading import attribute
 from divergence.records import Array
 
@@ -27,6 +27,18 @@ _OPERANDS = {"MatMulNBits": (1, 2, 3), "GatherBlockQuantized": (0, 2, 3)}
 def integers_of(node: NodeProto) -> str:
     """Return the name of the operand that holds the integers."""
     return operand(node, _OPERANDS[node.op_type][0])
+
+
+def integers_read(node: NodeProto) -> list[str]:
+    """Return the operands of a node that stand for real numbers, where it works on integers."""
+    if node.op_type in BLOCKWISE:
+        return [integers_of(node)]
+    if node.op_type in OPERATORS:
+        how = OPERATORS[node.op_type]
+        return [operand(node, k) for k in (*(place[0] for place in how.operands), how.bias)]
+    if node.op_type == "QLinearConcat":
+        return list(node.input[2::3])
+    return list(node.input[:1]) if node.op_type in {"DequantizeLinear", "Gather"} else []
 
 
 def real(node: NodeProto, constant: Constant) -> tuple[Array, float] | None:

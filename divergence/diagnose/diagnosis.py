@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 
 from divergence.compare.floor import Effect
 from divergence.compare.lineage import own_step
 from divergence.diagnose.blame import MOST_NODES, nearest
-from divergence.diagnose.causes import RUN_CAUSES, reduced, ties
+from divergence.diagnose.causes import RUN_CAUSES, overflow, reduced, ties
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.examine import Explained
@@ -45,10 +46,13 @@ class Diagnosis:
     interrupted: bool = False
 
 
-def diagnose(inquiry: Inquiry) -> Diagnosis:
-    """Ask every detector, about the run and about each culprit, and prove what they say."""
+def diagnose(inquiry: Inquiry, causes: Sequence[ModuleType] = RUN_CAUSES) -> Diagnosis:
+    """Ask every detector, about the run and about each culprit, and prove what they say.
+
+    causes: the detectors that are asked about the run.
+    """
     inquiry = _without_own(inquiry)
-    conclusions, excluded = _of_run(inquiry)
+    conclusions, excluded = _of_run(inquiry, causes)
     answered = {number for c in conclusions for number in c.answers}
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
     joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
@@ -56,10 +60,12 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     charged = tuple(e for e in joined.examined if e.accused.match not in acquitted)
     joined = replace(joined, examined=charged)
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
-    explained.sort(key=_is_choice)
+    explained.sort(key=lambda e: (_is_choice(e), _is_cut_off(e)))
     unknown = [e for e in joined.examined if not e.explained]
     told = [inquiry.accused[number] for number in sorted(answered)]
-    culprits = _by_size([*told, *(e.accused for e in explained if not _is_choice(e))])
+    faults = [e for e in explained if not _is_choice(e) and not _is_cut_off(e)]
+    culprits = _by_size([*told, *(e.accused for e in faults)])
+    culprits += _by_size([e.accused for e in explained if _is_cut_off(e)])
     culprits += _by_size([*(e.accused for e in unknown), *left[MOST_EXAMINED:]])
     culprits += [e.accused for e in explained if _is_choice(e)]
 
@@ -90,11 +96,13 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     )
 
 
-def _of_run(inquiry: Inquiry) -> tuple[list[Conclusion], list[RuledOut]]:
+def _of_run(
+    inquiry: Inquiry, causes: Sequence[ModuleType]
+) -> tuple[list[Conclusion], list[RuledOut]]:
     """Ask the detectors of causes that concern the whole run."""
     conclusions: list[Conclusion] = []
     ruled_out: list[RuledOut] = []
-    for cause in RUN_CAUSES:
+    for cause in causes:
         answer = cause.examine(inquiry)
         if isinstance(answer, str):
             ruled_out.append(RuledOut(cause.CAUSE, answer))
@@ -167,6 +175,11 @@ def _by_size(accused: Sequence[Accused]) -> list[Accused]:
 def _is_choice(examined: Examined) -> bool:
     """Whether both sides are right: the least to blame, however far indices are apart."""
     return all(entry.cause == ties.CAUSE for entry in examined.examination.explained)
+
+
+def _is_cut_off(examined: Examined) -> bool:
+    """Whether a quantised range alone is too narrow, as it is where what comes into it is wrong."""
+    return {entry.cause for entry in examined.examination.explained} == {overflow.CAUSE}
 
 
 def _edits(claims: Sequence[Claim]) -> list[Edit]:

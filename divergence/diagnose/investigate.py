@@ -12,8 +12,10 @@ from divergence.capture.onnx_runner import OnnxRunner
 from divergence.capture.runner import exact_run
 from divergence.compare.dtypes import dtype_named
 from divergence.compare.floor import MULTIPLE
-from divergence.compare.lineage import lineages
+from divergence.compare.lineage import lineages, own_step
 from divergence.compare.observe import Observed
+from divergence.diagnose.beneath import beneath, merged
+from divergence.diagnose.causes.reduced import HALF
 from divergence.diagnose.culprits import accuse
 from divergence.diagnose.diagnosis import Diagnosis, diagnose
 from divergence.diagnose.edits import Edit
@@ -22,7 +24,7 @@ from divergence.diagnose.inquiry import Inquiry, Means
 from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import SURE, is_ignored
 from divergence.diagnose.layout import to_candidate
-from divergence.diagnose.level import level
+from divergence.diagnose.level import Level, level
 from divergence.diagnose.mispairs import settle
 from divergence.diagnose.misshapen import ended, misshapen
 from divergence.diagnose.proof import Bench
@@ -69,6 +71,35 @@ def _investigate(
 ) -> Diagnosis:
     call = case.judged_call
     flat = level(runner, call, candidate)
+    inquire = partial(_inquire, case, reference, observed, asked)
+    inquiry, wrong = inquire(runner, flat, pairing)
+    diagnosis = diagnose(inquiry)
+    diagnosis = replace(diagnosis, wrong=(*wrong, *diagnosis.wrong))
+    if own_step(candidate) <= HALF:
+        return diagnosis
+    try:
+        hidden = beneath(
+            inquiry, flat, call, lambda bare, pairs: inquire(bare.runner, bare, pairs)[0]
+        )
+    except (CaptureError, LoadError):  # some operators are not known in real numbers
+        return diagnosis
+    return diagnosis if hidden is None else merged(diagnosis, hidden)
+
+
+def _inquire(
+    case: Case,
+    reference: Program,
+    observed: Observed,
+    asked: Options,
+    runner: OnnxRunner,
+    flat: Level,
+    pairing: Pairing,
+) -> tuple[Inquiry, tuple[Match, ...]]:
+    """Return what segments add, and who is accused, with the pairs that prove to be none.
+
+    runner: of the file in which causes are undone. flat: the same, as segments are cut out of it.
+    """
+    call = case.judged_call
     candidate, model = flat.program, flat.runner.file.model
     made = top_values(model) - {site.name for site in candidate.sites if site.constant}
     given = {site.name for site in candidate.sites if site.kind == "input"}
@@ -114,8 +145,7 @@ def _investigate(
         ),
         options=asked,
     )
-    diagnosis = diagnose(inquiry)
-    return replace(diagnosis, wrong=(*settled.wrong, *diagnosis.wrong))
+    return inquiry, settled.wrong
 
 
 def top_values(model: ModelProto) -> frozenset[str]:

@@ -45,14 +45,20 @@ def _program(flat: Flat, call: Call, program: Program) -> Program:
     shapes = {name: value.shape for name, value in call.kwargs.items()}
     known = {site.name: site for site in program.sites}
     made = onnx_program(flat.file, shapes)
-    return replace(made, sites=tuple(_told(s, known.get(s.name), flat) for s in made.sites))
+    sites = (replace(s, attributes={**s.attributes, **_own(s, flat)}) for s in made.sites)
+    return replace(made, sites=tuple(told(s, known.get(s.name)) for s in sites))
 
 
-def _told(site: Site, known: Site | None, flat: Flat) -> Site:
+def _own(site: Site, flat: Flat) -> dict[str, str]:
     own = flat.nodes.get(site.node)
-    if own is not None:
-        site = replace(site, attributes={**site.attributes, OWN_NAME: own})
+    return {} if own is None else {OWN_NAME: own}
+
+
+def told(site: Site, known: Site | None) -> Site:
+    """Return a site with what is known of the same value in another program."""
     if known is None:
         return site
+    own = known.attributes.get(OWN_NAME)
+    attributes = {**site.attributes, OWN_NAME: own} if own else site.attributes
     shape = site.shape if known.shape is None else known.shape
-    return replace(site, shape=shape, dtype=known.dtype or site.dtype)
+    return replace(site, shape=shape, dtype=known.dtype or site.dtype, attributes=attributes)

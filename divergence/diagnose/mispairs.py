@@ -95,7 +95,8 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     readers = _readers(scene)
     doubtful = _doubtful(introduced, readers, length, limit)
     loose = _loose(introduced, readers, doubtful, limit)
-    doubtful += loose
+    feeding = _feeding(introduced, readers, [*doubtful, *loose], limit)
+    doubtful += [*loose, *feeding]
     if not doubtful:
         return Settled(scene, introduced)
     without = scene.without(doubtful)
@@ -103,11 +104,14 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
     bad |= {m.candidate for m, added in again.items() if _drowned(introduced.get(m), added, limit)}
     right = {m.candidate for m, added in again.items() if _relieved(introduced.get(m), added)}
+    flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
     wrong = tuple(
         m
         for m in doubtful
         for reached in [_reached(m, readers, doubtful)]
-        if not reached & bad and (m not in loose or reached <= right)
+        if not reached & bad
+        and (m not in loose or reached <= right)
+        and (m not in feeding or reached & flagged <= right)
     )
     if len(wrong) == len(doubtful):
         return Settled(without, again, wrong)
@@ -130,6 +134,22 @@ def _loose(
         for match, added in introduced.items()
         if added.multiple > limit and match not in doubtful and match.candidate in readers
         if all(1 < multiples.get(name, 0.0) <= limit for name in readers[match.candidate])
+    ]
+
+
+def _feeding(
+    introduced: Added, readers: Mapping[str, set[str]], doubtful: Sequence[Match], limit: float
+) -> list[Match]:
+    """Return boundaries that do not look quite right, and what reads them looks wrong.
+
+    Where the floor is wide (of 8-bit integers), nearly the right value is within it.
+    """
+    flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
+    return [
+        match
+        for match, added in introduced.items()
+        if 1 < added.multiple <= limit and match not in doubtful
+        if readers.get(match.candidate, set()) & flagged
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,19 +50,25 @@ class Cut:
     sums: bool = False
 
 
+# Ends the name of what holds the real numbers that a constant stands for.
+REAL = ".real"
 # What a ReLU stands behind, that is left out where the range of its result begins at zero.
 SUMS = frozenset({"Add", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def unround(
-    graph: GraphProto, constants: Mapping[str, Weight], weights: Mapping[str, Array], cut: Cut
+    graph: GraphProto,
+    constants: Mapping[str, Weight],
+    weights: Mapping[str, Array],
+    cut: Cut,
+    cuts: Mapping[str, Cut] = MappingProxyType({}),
 ) -> None:
     """Replace the graph's quantised integers by real numbers, in place.
 
     constants: the file's. weights: real numbers to take for a constant, by its name: of integers,
-    what they stand for; of what they are restored to, that.
+    what they stand for; of what they are restored to, that. cuts: for single quantised values.
     """
-    rewriter = _Rewriter(graph, constants, weights, cut)
+    rewriter = _Rewriter(graph, constants, weights, cut, cuts)
     for node in list(graph.node):
         rewriter.rewrite(node)
     del graph.value_info[:]  # some are of integers
@@ -74,6 +81,7 @@ class _Rewriter:
     constants: Mapping[str, Weight]
     weights: Mapping[str, Array]
     cut: Cut
+    cuts: Mapping[str, Cut]
     taken: set[str] = field(default_factory=set)
     rows: Mapping[str, NodeProto] = field(default_factory=dict)
     makers: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +92,7 @@ class _Rewriter:
         held = {tensor.name for tensor in self.graph.initializer}
         self.taken = held | {name for n in self.graph.node for name in (*n.input, *n.output)}
         restored = {name for name in held & set(self.weights) if not self._is_integer(name)}
-        new = {name: self._add(f"{name}.real", self.weights[name]) for name in restored}
+        new = {name: self._add(f"{name}{REAL}", self.weights[name]) for name in restored}
         # Not under the old name: a session may be given what that holds.
         for node in self.graph.node if new else ():
             for place, read in enumerate(node.input):
@@ -127,7 +135,7 @@ class _Rewriter:
             if known is None:
                 return
             found = known[0]
-        held = self._add(f"{name}.real", found)
+        held = self._add(f"{name}{REAL}", found)
         if node.op_type == "GatherBlockQuantized":
             self._become(node, "Gather", [held, node.input[1]])
         else:
@@ -161,11 +169,11 @@ class _Rewriter:
         """Let `op_type` make the node's result, cut off to its range or with the addend added."""
         from onnx import helper
 
-        old = helper.make_node("Old", list(node.input), list(node.output))
+        old = helper.make_node("Old", list(node.input), list(node.output), f"{node.name}{REAL}")
         self._become(node, op_type, operands)
         if not addend and result[0] < 0:
             return
-        node.output[0] = self._fresh(f"{old.output[0]}.real")
+        node.output[0] = self._fresh(f"{old.output[0]}{REAL}")
         old.op_type = "Add"
         self.graph.node.append(old)
         last = self.graph.node[-1]
@@ -181,16 +189,17 @@ class _Rewriter:
         maker: the operator that makes what is quantised.
         """
         found = limits(node, result, self.constants)
-        if found is None or not (self.cut.low or self.cut.high):
+        how = self.cuts.get(node.output[0], self.cut)
+        if found is None or not (how.low or how.high):
             self._become(node, "Identity", [source])
             return
         stem = node.output[0]
         least, most, half = found
         ends = [
             self._add(f"{stem}.{word}", end) if cut else ""
-            for word, end, cut in (("least", least, self.cut.low), ("most", most, self.cut.high))
+            for word, end, cut in (("least", least, how.low), ("most", most, how.high))
         ]
-        if not self.cut.slack or (self.cut.sums and maker in SUMS):
+        if not how.slack or (how.sums and maker in SUMS):
             self._become(node, "Clip", [source, *ends])
             return
         inside = self._make("Clip", [source, *ends], stem)
@@ -204,7 +213,7 @@ class _Rewriter:
         from onnx import helper
 
         name = self._fresh(f"{stem}.{op_type}")
-        self.graph.node.append(helper.make_node(op_type, operands, [name]))
+        self.graph.node.append(helper.make_node(op_type, operands, [name], name))
         return name
 
     def _real(self, node: NodeProto, numbers: tuple[int, int, int]) -> str:
@@ -222,18 +231,18 @@ class _Rewriter:
         if real is None:
             scale, zero = (loaded(operand(node, number), self.constants) for number in numbers)
             real = dequantised(self.constants[name].load(), scale, zero, axis)
-        return self._add(f"{name}.real", real)
+        return self._add(f"{name}{REAL}", real)
 
     def _bias(self, node: NodeProto, bias: str, how: Integers) -> str:
         value = loaded(bias, self.constants)
         if value is None or bias in self.weights:
             known = self.weights.get(bias)
-            return bias if known is None else self._add(f"{bias}.real", known)
+            return bias if known is None else self._add(f"{bias}{REAL}", known)
         scale: Array = np.ones((), np.float32)
         for _, number, _ in how.operands:
             factor = loaded(node.input[number], self.constants)
             scale = scale * (1 if factor is None else factor.reshape(-1))
-        return self._add(f"{bias}.real", (value * scale).astype(np.float32))
+        return self._add(f"{bias}{REAL}", (value * scale).astype(np.float32))
 
     def _become(self, node: NodeProto, op_type: str, operands: list[str]) -> None:
         """Make a node another operator of ONNX's own, with the attributes that it has too."""

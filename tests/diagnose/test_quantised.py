@@ -54,13 +54,14 @@ def copied():
     return model
 
 
-def quantised(file, form, folder):
+def quantised(file, form, folder, given=None):
     source, target = folder / "float.onnx", folder / "int8.onnx"
     onnx.save(file, source)
     if form == "dynamic":
         quantization.quantize_dynamic(source, target)
         return onnx.load(target)
-    name, given = file.graph.input[0].name, network()[1].numpy()
+    name = file.graph.input[0].name
+    given = network()[1].numpy() if given is None else given
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self):
@@ -162,3 +163,56 @@ def test_a_relu_left_out_is_kept_where_another_range_ends_within_rounding():
     relu, swish = InferenceSession(model.SerializeToString()).run(None, {"x": value})
     assert np.allclose(relu, [0, 2])
     assert np.allclose(swish, value * np.clip(value / 6 + 0.5, 0, 1))
+
+
+class Attending(nn.Module):
+    """One attention with its norm and residual: faults in it are small beside 8-bit rounding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.out = nn.LayerNorm(24), nn.Linear(24, 72), nn.Linear(24, 24)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.qkv(self.norm(x)).chunk(3, -1)
+        weights = torch.softmax(q @ k.transpose(1, 2) * 24**-0.5, -1)
+        return x + self.out(weights @ v)
+
+
+def attending(form, folder, wrong):
+    """Trace an attention that was quantised with a fault; wrong: edits the float32 file."""
+    torch.manual_seed(0)
+    model, given = Attending().eval(), torch.randn(2, 16, 24)
+    file = export(model, (given,), opset_version=17)
+    wrong(file)
+    return divergence.trace(model, quantised(file, form, folder, given.numpy()), given)
+
+
+def _scaled(file):
+    """Halve the number that scales the logits."""
+    (softmax,) = (n for n in file.graph.node if n.op_type == "Softmax")
+    (scale,) = (n for n in file.graph.node if n.output[0] == softmax.input[0])
+    file.graph.initializer.append(numpy_helper.from_array(np.float32(0.5 * 24**-0.5), "half"))
+    scale.input[1] = "half"
+
+
+def _coarse(file):
+    """Give the norm another epsilon."""
+    (norm,) = (n for n in file.graph.node if n.op_type == "LayerNormalization")
+    (epsilon,) = (a for a in norm.attribute if a.name == "epsilon")
+    epsilon.f = 0.05
+
+
+@pytest.mark.parametrize("form", ["QDQ", "dynamic"])
+@pytest.mark.parametrize(
+    ("wrong", "cause"), [(_scaled, "weights.one"), (_coarse, "attribute.epsilon")]
+)
+def test_a_fault_of_less_than_ten_steps_is_found_beneath_them(form, wrong, cause, tmp_path):
+    report = attending(form, tmp_path, wrong)
+    assert report.verdict.status == "divergent"
+    assert report.findings[0].cause == cause
+    assert report.findings[0].proof.error_after < 0.1 * report.findings[0].proof.error_before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_right_attention_only_rounds(form, tmp_path):
+    assert attending(form, tmp_path, lambda _: None).verdict.status == "rounding"
