@@ -41,8 +41,7 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
     """Take the steps in their order."""
     from divergence.capture.ahead import ahead
     from divergence.capture.runner import PreparingRunner
-    from divergence.compare.doubt import settled
-    from divergence.compare.observe import observe
+    from divergence.compare.doubt import observe_settled
     from divergence.diagnose.entrance import look_at_inputs
     from divergence.diagnose.fix import check_target, write_fixed
     from divergence.diagnose.investigate import investigate
@@ -70,14 +69,12 @@ def _trace(model: Any, onnx: Any, inputs: Any, asked: Options, clock: Clock) -> 
         if isinstance(case.candidate, PreparingRunner):
             case.candidate.prepare()
         pairing = matching.result()
-        shown, listed = visible(pairing, candidate)
+        shown = visible(pairing, candidate)[0]
     with clock.stage("compare", len(shown)):
-        observed = observe(case, reference, candidate, shown, asked, clock.advance)
-        again = settled(case, reference, candidate, pairing, observed, by_hand)
-        if again != pairing:
-            pairing = again
-            shown, listed = visible(pairing, candidate)
-            observed = observe(case, reference, candidate, shown, asked)
+        pairing, observed = observe_settled(
+            case, reference, candidate, pairing, by_hand, asked, clock.advance
+        )
+        listed = visible(pairing, candidate)[1]
     with clock.stage("diagnose"):
         diagnosis = investigate(case, reference, candidate, pairing, observed, asked)
     with clock.stage("outputs"):

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from divergence.capture.runner import Runner
-from divergence.compare.observe import Observed
+from divergence.compare.observe import Observed, observe
 from divergence.load.case import Case
 from divergence.matching.fingerprints import Fingerprint, fingerprint
 from divergence.matching.rematch import rematch
+from divergence.matching.visible import visible
+from divergence.options import Options
 from divergence.records import Array, Call, Match, Measured, Pairing, Program
 
 _GROSS_DB = 40.0  # a hundredth of the value: no rounding of float16 comes near
 
 
-def settled(
+def observe_settled(
+    case: Case,
+    reference: Program,
+    candidate: Program,
+    pairing: Pairing,
+    fixed: Sequence[Match],
+    asked: Options,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Pairing, Observed]:
+    """Make the free run; where values lead to another pairing, again with that.
+
+    fixed: pairs that the user gave. advance: called after each pair of the first run.
+    """
+    shown = visible(pairing, candidate)[0]
+    observed = observe(case, reference, candidate, shown, asked, advance)
+    again = _settled(case, reference, candidate, pairing, observed, fixed)
+    if again == pairing:
+        return pairing, observed
+    shown = visible(again, candidate)[0]
+    return again, observe(case, reference, candidate, shown, asked)
+
+
+def _settled(
     case: Case,
     reference: Program,
     candidate: Program,

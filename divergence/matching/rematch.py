@@ -14,6 +14,7 @@ from divergence.matching.contradictions import contradictions
 from divergence.matching.fingerprints import Fingerprint, distances, ways
 from divergence.matching.matcher import decided, paired
 from divergence.matching.sides import Prints
+from divergence.matching.swallowed import swallowed
 from divergence.records import Alignment, Match, Pairing, Program, Site
 
 _GAIN: Final = 0.5  # of a pair that agrees: what another pairing must agree better by
@@ -40,6 +41,7 @@ def rematch(
     again = paired(board, fixed)
     better = _agreement(again, prints) > _agreement(pairing, prints) + _GAIN
     chosen = again if better and _is_sound(board, pairing) else pairing
+    chosen = swallowed(board.reference, chosen, prints, set(fixed))
     turned = _turned(chosen.matches, reference, candidate, prints, set(fixed))
     return chosen if turned == chosen.matches else replace(chosen, matches=turned)
 

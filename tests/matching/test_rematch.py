@@ -93,3 +93,32 @@ def test_axes_are_turned_where_the_file_keeps_such_values_turned():
 
 def test_a_value_that_alone_is_turned_is_a_fault():
     assert {m.alignment for m in turning(turned=0).matches} == {None}
+
+
+def scaled(kind: str, fold: bool) -> Program:
+    """A product, and another with a constant behind it that a file may have folded in."""
+    sketch = Sketch(kind)
+    kernel = sketch.weight(f"{kind}.w", GAIN * KERNEL if fold else KERNEL)
+    value = sketch.op(
+        "fc" if not fold else "v_fc", "linear", (1, 6), [sketch.input("x", (1, 6))], [kernel]
+    )
+    gain = sketch.weight(f"{kind}.raw", np.ones(5))  # what the constant is made of
+    value = value if fold else sketch.op("scaled", "mul", (1, 6), [value], [gain])
+    return sketch.program(sketch.op("v_y" if fold else "y", "tanh", (1, 6), [value]))
+
+
+KERNEL, GAIN = RANDOM.normal(size=(6, 6)), 0.3
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_folded_product_is_what_the_kernel_gives_where_values_say_so(folded):
+    reference, candidate = scaled("op", fold=False), scaled("node", fold=True)
+    before = match(reference, candidate)
+    assert {m.reference: m.candidate for m in before.matches}["fc"] == "v_fc"
+    plain = RANDOM.normal(size=(1, 6))
+    ours = {"fc": fingerprint(plain), "scaled": fingerprint(GAIN * plain)}
+    theirs = {"v_fc": fingerprint(GAIN * plain if folded else 2 * plain)}
+    found = rematch(reference, candidate, before, (ours, theirs))
+    pairs = {m.candidate: m.reference for m in found.matches}
+    assert pairs["v_fc"] == ("scaled" if folded else "fc")
+    assert ("fc" in {u.site for u in found.unpaired}) == folded
