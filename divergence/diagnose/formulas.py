@@ -1,11 +1,13 @@
-"""Between which values of a segment the formula of a function may stand."""
+"""Between which values of a segment the formula of a function may stand, and what is left of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from divergence.diagnose.lowering import formula_of
 from divergence.diagnose.suspect import Suspect
+from divergence.records import Site
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 STEPS = 3
 
 Span = tuple[str, str]
+
+# What functions of one value are put together with.
+PARTS = frozenset({"Add", "Div", "Mul", "Pow", "Reciprocal", "Sqrt", "Sub"})
 
 
 def spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
@@ -32,3 +37,30 @@ def spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
         sources += before
         targets += behind
     yield from ((source, target) for target in targets for source in sources)
+
+
+def is_rest(suspect: Suspect, span: Span, site: Site) -> bool:
+    """Whether a span holds the functions of a site's formula, put together by fewer operators."""
+    wanted = formula_of(site, suspect.region.reference_weights)
+    left = [node.op_type for node in _between(suspect, span) if node.op_type != "Identity"]
+    if PARTS.symmetric_difference(wanted) - PARTS != PARTS.symmetric_difference(left) - PARTS:
+        return False
+    return sum(op in PARTS for op in left) < sum(op in PARTS for op in wanted)
+
+
+def _between(suspect: Suspect, span: Span) -> list[NodeProto]:
+    """Return the nodes that lead from a span's source to its target."""
+    source, target = span
+    makers = {output: node for node in suspect.region.nodes for output in node.output}
+    behind, before, stack = {source}, set[str](), [target]
+    while stack:
+        name = stack.pop()
+        if name in makers and name not in before and name != source:
+            before.add(name)
+            stack.extend(makers[name].input)
+    found = []
+    for node in suspect.region.nodes:
+        if behind.intersection(node.input) and before.intersection(node.output):
+            behind.update(node.output)
+            found.append(node)
+    return found

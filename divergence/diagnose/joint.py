@@ -17,6 +17,7 @@ from divergence.diagnose.blame import MOST_NODES, nearest, node_names
 from divergence.diagnose.distance import distance
 from divergence.diagnose.examined import Examined, look
 from divergence.diagnose.inquiry import Inquiry
+from divergence.diagnose.mispairs import read_by
 from divergence.diagnose.suspects import Scene
 from divergence.records import Introduced, Match
 
@@ -45,6 +46,10 @@ def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
                 kept = [e for e in kept if e not in part] + list(merged.examined)
                 wrong += merged.wrong
                 break
+    for source, part in _sources(inquiry, kept):
+        at_source = _at_source(inquiry, source, part)
+        if at_source:
+            kept = [e for e in kept if e not in part] + at_source
     return Joined(tuple(_without_twins(kept)), tuple(wrong))
 
 
@@ -76,14 +81,17 @@ def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
     return _placed(wider, again) if again.explained else examined
 
 
-def _placed(scene: Scene, examined: Examined) -> Examined:
-    """Return a segment that was examined from further up with its nodes from the change on."""
+def _placed(scene: Scene, examined: Examined, before: Sequence[str] = ()) -> Examined:
+    """Return a segment that was examined from further up with its nodes from the change on.
+
+    before: nodes that may be to blame besides.
+    """
     accused = examined.accused
     edits = [entry.hypothesis.edit for entry in examined.examination.explained]
     sites = scene.candidate_segment(accused.match.candidate).sites
     places = [s.order for s in sites for edit in edits if s.name in edit.values]
     behind = node_names([site for site in sites if places and site.order >= min(places)])
-    nodes = nearest(scene, accused.match.candidate, (*behind, *accused.nodes), edits)
+    nodes = nearest(scene, accused.match.candidate, (*before, *behind, *accused.nodes), edits)
     return replace(examined, accused=replace(accused, nodes=tuple(dict.fromkeys(nodes))))
 
 
@@ -110,6 +118,38 @@ def _groups(inquiry: Inquiry, examined: Sequence[Examined]) -> Iterator[list[Exa
             left = [e for e in left if e not in near]
         if len(group) > 1:
             yield group
+
+
+def _sources(
+    inquiry: Inquiry, examined: Sequence[Examined]
+) -> Iterator[tuple[Match, list[Examined]]]:
+    """Yield each right value that accused segments alone read, several: it may lack something."""
+    accused, scene = {e.accused.match.candidate: e for e in examined}, inquiry.scene
+    behind = read_by(scene)
+    for match in scene.matches:
+        reading = behind.get(match.candidate, set())
+        if match.candidate in scene.candidate.outputs or match.candidate in accused:
+            continue
+        if len(reading) > 1 and reading <= accused.keys():
+            yield match, [accused[name] for name in sorted(reading)]
+
+
+def _at_source(inquiry: Inquiry, source: Match, part: Sequence[Examined]) -> list[Examined]:
+    """Examine segments from before a value that all of them read; none, where that is no better.
+
+    The value is right for what it was paired with, and what is missing behind it is missing in
+    all that read it.
+    """
+    scene = inquiry.scene.without([source])
+    found = look(inquiry, scene, [e.accused for e in part])
+    healing = [
+        e
+        for e, old in zip(found, part, strict=True)
+        if e.explained and _cost([e]) <= _cost([old])
+        if all(_heals(e, other) for other in found if other is not e)
+    ]
+    own = node_names(inquiry.scene.candidate_segment(source.candidate).sites)
+    return [_placed(scene, e, own) for e in healing[:1]]
 
 
 def _merged(inquiry: Inquiry, part: Sequence[Examined]) -> Joined | None:
@@ -189,6 +229,13 @@ def _is_twin(first: Examined, other: Examined) -> bool:
         return False
     if not first.explained or other.suspect is None:
         return not other.explained
+    return _heals(first, other)
+
+
+def _heals(first: Examined, other: Examined) -> bool:
+    """Whether the change that heals one segment heals the other."""
+    if other.suspect is None:
+        return False
     edits = [entry.hypothesis.edit for entry in first.examination.explained]
     result = other.suspect.trial.run(edits)
     return result is not None and other.suspect.bound.multiple(other.suspect.expected, result) <= 1

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from divergence.diagnose.builder import Builder, Make
 from divergence.matching.steps import operator
 from divergence.records import Site, Weight
@@ -114,6 +116,15 @@ def settings_of(site: Site, weights: Mapping[str, Weight]) -> Settings:
 def lowered(op: str, settings: Settings) -> Make:
     """Return the reference's function `op` as nodes."""
     return lambda builder, source: LOWERINGS[op](builder, source, settings)
+
+
+def formula_of(site: Site, weights: Mapping[str, Weight]) -> tuple[str, ...]:
+    """Return the operators that a site's function is lowered to."""
+    from onnx import GraphProto
+
+    builder = Builder(GraphProto(), site.name, np.dtype(np.float32))
+    LOWERINGS[function_of(site)](builder, "x", settings_of(site, weights))
+    return tuple(node.op_type for node in builder.nodes)
 
 
 def makers(op: str) -> tuple[str, ...]:

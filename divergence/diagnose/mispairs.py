@@ -68,7 +68,7 @@ def _untangled(settled: Settled, remeasure: Remeasure, strange: Strange, limit: 
     other operand. Each has to hold another value of the reference, and what reads it has to be
     right without it.
     """
-    readers = _readers(settled.scene)
+    readers = read_by(settled.scene)
     flagged = [match for match, added in settled.introduced.items() if added.multiple > limit]
     behind = [readers.get(match.candidate, set()) for match in flagged]
     counted = Counter(name for names in behind for name in names)
@@ -92,7 +92,7 @@ def _untangled(settled: Settled, remeasure: Remeasure, strange: Strange, limit: 
 def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float) -> Settled:
     """Leave out each doubtful boundary and keep out those that make what follows right."""
     scene, introduced = settled.scene, settled.introduced
-    readers = _readers(scene)
+    readers = read_by(scene)
     doubtful = _doubtful(introduced, readers, length, limit)
     loose = _loose(introduced, readers, doubtful, limit)
     feeding = _feeding(introduced, readers, [*doubtful, *loose], limit)
@@ -179,7 +179,7 @@ def _spoiling(settled: Settled, limit: float) -> list[Match]:
 
     One that nothing which is compared reads is among them, but for outputs: those are judged.
     """
-    readers, outputs = _readers(settled.scene), settled.scene.candidate.outputs
+    readers, outputs = read_by(settled.scene), settled.scene.candidate.outputs
     doubtful = _doubtful(settled.introduced, readers, LENGTHS[-1], limit)
     flagged = {m.candidate for m, added in settled.introduced.items() if added.multiple > limit}
     doubtful += [
@@ -211,13 +211,13 @@ def _between(
     return found
 
 
-def _readers(scene: Scene) -> dict[str, set[str]]:
+def read_by(scene: Scene) -> dict[str, set[str]]:
     """Return the boundaries whose segments read each boundary."""
-    readers: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for match in scene.matches:
         for name in scene.candidate_segment(match.candidate).inputs:
-            readers.setdefault(name, set()).add(match.candidate)
-    return readers
+            found.setdefault(name, set()).add(match.candidate)
+    return found
 
 
 def _reached(match: Match, readers: Mapping[str, set[str]], doubtful: Sequence[Match]) -> set[str]:

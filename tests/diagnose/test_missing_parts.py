@@ -167,3 +167,48 @@ def test_an_epsilon_that_is_written_out_is_one():
     finding = traced(model, faulty, torch.randn(2, 24)).findings[0]
     assert finding.cause == "attribute.epsilon"
     assert finding.proof.error_after < 1e-3 * finding.proof.error_before
+
+
+class Fork(nn.Module):
+    """A sum that three layers read."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.heads = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x):
+        x = x + torch.tanh(self.first(x))
+        a, b, c = (head(x) for head in self.heads)
+        return a * torch.sigmoid(b) + c
+
+
+def test_what_is_missing_behind_a_value_that_several_layers_read_is_one_fault():
+    torch.manual_seed(0)
+    model, x = Fork().eval(), torch.randn(3, 8)
+    file = export(model, (x,))
+    given = file.graph.input[0].name
+    (node,) = (n for n in file.graph.node if n.op_type == "Add" and given in n.input)
+    (kept,) = (name for name in node.input if name != given)
+    for reader in file.graph.node:
+        for number, name in enumerate(reader.input):
+            if name == node.output[0]:
+                reader.input[number] = kept
+    file.graph.node.remove(node)
+    report = divergence.trace(model, file, x)
+    assert [f.cause for f in report.findings] == ["structure.missing_op"]
+    (culprit,) = report.culprits
+    assert "/Tanh" in culprit.candidate_nodes
+
+
+@pytest.mark.parametrize("lost", ["Add", "Div"])
+def test_an_operator_of_a_function_that_is_written_out_is_missing(lost):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(8, 8, bias=False), nn.GELU()).eval(), torch.randn(3, 8)
+    file = export(model, (x,), opset_version=17)
+    (node,) = (n for n in file.graph.node if n.op_type == lost)
+    node.op_type = "Identity"
+    del node.input[1]
+    report = divergence.trace(model, file, x)
+    assert [f.cause for f in report.findings] == ["structure.missing_op"]
+    assert report.findings[0].proof

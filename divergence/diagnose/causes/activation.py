@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from divergence.diagnose.builder import rebuild
-from divergence.diagnose.formulas import Span, spans
+from divergence.diagnose.formulas import Span, is_rest, spans
 from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered, settings_of
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
@@ -40,6 +40,8 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
             if canonical(_described(suspect, node)) == _wanted(site):
                 continue
             for span in spans(suspect, node):
+                if is_rest(suspect, span, site):  # an operator is missing: see `missing_op`
+                    continue
                 tried.setdefault((span, _wanted(site)), _hypothesis(suspect, site, span))
     return list(tried.values()) or f"both sides apply {describe(suspect)}"
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from divergence.diagnose import masking
-from divergence.diagnose.builder import Builder, Make, Place, insert, rebuild
-from divergence.diagnose.formulas import spans
+from divergence.diagnose.builder import Builder, Make, Place, insert
 from divergence.diagnose.inner import BINARY
-from divergence.diagnose.lowering import LOWERINGS, function_of, lowered, makers, settings_of
+from divergence.diagnose.missing_functions import functions, places, readers, rests
 from divergence.diagnose.reading import (
     ARITHMETIC,
     scalar_operands,
@@ -29,45 +28,22 @@ if TYPE_CHECKING:
 
 CAUSE = "structure.missing_op"
 
-# Where what the reference computes at a site may be missing.
-Where = Callable[[Suspect, Site], Iterator[Place]]
-# What functions of one value are put together with.
-_PARTS = ("Add", "Div", "Mul", "Pow", "Sqrt", "Sub")
-
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Add what the reference's segment has and the nodes lack, behind every value."""
     proposals = [
-        *_functions(suspect, _readers),
+        *functions(suspect, readers),
         *_operands(suspect),
         *_parameters(suspect),
         *_composites(suspect),
         *_biases(suspect),
         *_scalars(suspect),
-        *_functions(suspect, lambda suspect, _: _places(suspect)),
+        *functions(suspect, lambda suspect, _: places(suspect)),
+        *rests(suspect),
         *_masks(suspect),
         *_values(suspect),
     ]
     return proposals or "every op of the reference's segment has its node"
-
-
-def _places(suspect: Suspect) -> Iterator[Place]:
-    """Where something may be missing: behind each value, the last first, or before an operand."""
-    for node in reversed(suspect.region.nodes):
-        yield Place(node.output[0])
-    for node in suspect.region.nodes:
-        for operand, name in enumerate(node.input):
-            if name in suspect.feeds:
-                yield Place(node.output[0], operand)
-
-
-def _readers(suspect: Suspect, source: Site) -> Iterator[Place]:
-    """Where a boundary is read that the reference applies something to first."""
-    read = {suspect.region.partners.get(name) for name in source.inputs}
-    for node in suspect.region.nodes:
-        for operand, name in enumerate(node.input):
-            if name in read:
-                yield Place(node.output[0], operand)
 
 
 def _count(suspect: Suspect, *op_types: str) -> int:
@@ -75,18 +51,31 @@ def _count(suspect: Suspect, *op_types: str) -> int:
 
 
 def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
-    """A boundary value that the reference's segment reads and the candidate's does not."""
-    read = suspect.region.reads()
+    """A boundary value that the reference's segment reads and the candidate's does not, or less."""
     for name in suspect.region.reference.inputs:
         partner = suspect.region.partners.get(name)
-        if partner is None or partner in read or partner not in suspect.feeds:
+        if partner is None or partner not in suspect.feeds:
             continue
+        lacking = _lacking(suspect, name, partner)
         for aten, op in BINARY.items():
             for site in suspect.region.sites(aten):
-                for place in _places(suspect):
+                for place in places(suspect) if site.name in lacking else ():
                     yield _missing(
                         suspect, place, op, partner, f"{op} of {name} ({site.name})", site.name
                     )
+
+
+def _lacking(suspect: Suspect, name: str, partner: str) -> set[str]:
+    """Return the reference's sites that may lack their operand `name` among the nodes.
+
+    Any, where no node reads it; those that read it, where fewer nodes do.
+    """
+    sites = [site for site in suspect.region.reference.sites if not site.alias_of]
+    if partner not in suspect.region.reads():
+        return {site.name for site in sites}
+    reading = {site.name for site in sites if name in site.inputs}
+    present = sum(partner in node.input for node in suspect.region.nodes)
+    return reading if present < len(reading) else set()
 
 
 def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -100,7 +89,7 @@ def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
             if op is None or value is None or any(_equal(value, c) for c in constants):
                 continue
             operand = value.astype(suspect.produced.dtype)
-            for place in _places(suspect):
+            for place in places(suspect):
                 yield _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
 
 
@@ -113,7 +102,7 @@ def _composites(suspect: Suspect) -> Iterator[Hypothesis]:
             leaves = _leaves(suspect, inner, name) if name in inner else None
             if leaves is None or leaves <= read:
                 continue
-            for place in _places(suspect):
+            for place in places(suspect):
                 what = f"{BINARY[site.op]} of {name} ({site.name})"
                 make = _with(suspect, BINARY[site.op], inner, name)
                 yield _absent(suspect, place, BINARY[site.op], make, what, site.name)
@@ -157,7 +146,7 @@ def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
     for want in expected_weights(region):
         if want.value.ndim != 1 or any(_equal(want.value, c) for c in constants):
             continue
-        for place in _places(suspect):
+        for place in places(suspect):
             for bias in _broadcasts(want.value, suspect.expected.ndim):
                 dtype = suspect.produced.dtype
                 yield _missing(
@@ -178,7 +167,7 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
         present = sum(_is_by_number(suspect, node) for node in suspect.region.node(*family))
         if present >= sum(ARITHMETIC[other] is family for _, other, _ in given):
             continue
-        for place in _places(suspect):
+        for place in places(suspect):
             array = np.asarray(number, suspect.produced.dtype)
             yield _missing(suspect, place, op, array, f"{op} by {number:g} ({name})", name)
 
@@ -189,44 +178,6 @@ def _is_by_number(suspect: Suspect, node: NodeProto) -> bool:
     return any(position >= first for position, _ in scalar_operands(suspect, node))
 
 
-def _functions(suspect: Suspect, places: Where) -> Iterator[Hypothesis]:
-    """A function of one value that the reference applies more often than nodes do."""
-    applied = [s for s in suspect.region.reference.sites if not s.alias_of]
-    names = [function_of(site) for site in applied]
-    for site, op in zip(applied, names, strict=True):
-        present = _count(suspect, *makers(op))
-        if op not in LOWERINGS or names.count(op) <= present:
-            continue
-        for place in places(suspect, site):
-            settings = settings_of(site, suspect.region.reference_weights)
-            action = f"apply {op} {place} as the reference does"
-            yield Hypothesis(
-                edit=insert(place, lowered(op, settings), suspect.produced.dtype, action),
-                explanation=f"{op} is missing {place}; the reference has it at {site.name}",
-                evidence=(Evidence(f"{op} in the segment", names.count(op), present),),
-                remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
-                parameters={"op": op},
-            )
-        yield from _remains(suspect, site, op)
-
-
-def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
-    """The reference's function in place of what is left of its formula: x * x of a SiLU."""
-    settings = settings_of(site, suspect.region.reference_weights)
-    left = {span: node for node in suspect.region.node(*_PARTS) for span in spans(suspect, node)}
-    for (source, target), node in left.items():
-        action = f"compute {target} by {op} of {source} as the reference does"
-        make, dtype = lowered(op, settings), suspect.produced.dtype
-        yield Hypothesis(
-            edit=rebuild(target, source, make, dtype, action),
-            explanation=f"{op} is not whole at {target}, {node.op_type} is left of it; "
-            f"the reference has it at {site.name}",
-            evidence=(Evidence(f"what {target} is made by", op, node.op_type),),
-            remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
-            parameters={"op": op},
-        )
-
-
 def _values(suspect: Suspect) -> Iterator[Hypothesis]:
     """An operand that the file does not compute, as the reference has it for this input."""
     region, known = suspect.region, suspect.reference_values
@@ -235,7 +186,7 @@ def _values(suspect: Suspect) -> Iterator[Hypothesis]:
             if name not in known or region.partners.get(name) in region.reads():
                 continue
             op, operand = BINARY[site.op], known[name].astype(suspect.produced.dtype)
-            for place in _places(suspect):
+            for place in places(suspect):
                 found = _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
                 lasting = name not in region.moving
                 yield replace(found, edit=replace(found.edit, lasting=lasting))
