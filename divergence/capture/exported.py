@@ -2,8 +2,8 @@
 
 Each node says which module calls it belongs to (`nn_module_stack`). A call begins with its
 first node and ends with its last; its outputs are the values that other calls use, in the
-order in which they are made. A module without any node (`Identity`) is not in the graph and
-so no site.
+order in which they are made, those of the program in the order in which it returns them. A
+module without any node (`Identity`) is not in the graph and so no site.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class ModuleCall:
         return list(dict.fromkeys(s for s in read if s not in own and s.op != "get_attr"))
 
     def outputs(self) -> list[Node]:
-        """Return the nodes whose values are read outside."""
+        """Return the nodes whose values are read outside, those of the whole as it returns them."""
+        if not self.scope:
+            returned = pytree.tree_leaves(self.nodes[0].graph.output_node().args)
+            return [value for value in returned if isinstance(value, Node)]
         own = set(self.nodes)
         return [node for node in self.nodes if not own.issuperset(node.users)]
 

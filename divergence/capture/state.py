@@ -100,6 +100,17 @@ class Originals:
         return [f"a tensor of shape {tuple(t.shape)} changed out of sight" for t in unseen]
 
 
+def _constants(module: ScriptModule) -> Iterator[tuple[str, Tensor]]:
+    """Yield the arrays that stand in a module's graph: freezing leaves its parameters there."""
+    if not module._c._has_method("forward"):  # noqa: SLF001  containers have none
+        return
+    for node in module.graph.findAllNodes("prim::Constant"):  # type: ignore[attr-defined]
+        if node.hasAttribute("value") and node.kindOf("value") == "t":
+            tensor = node.t("value")
+            if tensor.is_floating_point() and tensor.ndim:
+                yield node.output().debugName().removeprefix("self."), tensor
+
+
 class Attributes:
     """What modules keep between calls: attributes, buffers and containers, by reference.
 
@@ -155,6 +166,7 @@ class Attributes:
         prefix = f"{name}." if name else ""
         held = (module.named_parameters(recurse=False), module.named_buffers(recurse=False))
         self.tensors |= {prefix + key: tensor for pairs in held for key, tensor in pairs}
+        self.tensors |= {prefix + key: tensor for key, tensor in _constants(module)}
         for key in attribute_names(module):
             value = own.getattr(key)
             if isinstance(value, torch.Tensor):

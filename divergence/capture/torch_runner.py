@@ -126,7 +126,7 @@ class TorchRunner:
             "device": str(self._device),
             "dtypes": sorted({dtype_name(p) for p in parameters}),
             "parameters": sum(p.numel() for p in parameters),
-            "training": self._module.training,
+            "training": getattr(self._module, "training", False),  # a frozen script has none
             "threads": torch.get_num_threads(),
             "state": sorted(self._notes),
             "notes": list(self._subject.notes),

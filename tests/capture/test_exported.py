@@ -120,3 +120,28 @@ def test_wrong_calls_and_shapes_are_one_sentence(program):
         runner.run(Call())
     with pytest.raises(CaptureError, match=r"fails.*Check that the inputs"):
         runner.run(Call((array(1, 3, 9, 9),), CALL.kwargs))
+
+
+class Ends(nn.Module):
+    """Outputs in another order than they are made in, an input among them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 2), nn.Linear(4, 3)
+
+    def forward(self, x):
+        a = self.first(x)
+        return self.second(x), x, a
+
+
+def test_outputs_are_numbered_as_the_program_returns_them():
+    x = torch.from_numpy(array(1, 4))
+    live, call = Ends().eval(), Call((x.numpy(),))
+    runner = TorchRunner(torch.export.export(live, (x,)))
+    program = runner.program(call)
+    given = runner.run(call)
+    for place, (name, expected) in enumerate(zip(program.outputs, live(x), strict=True)):
+        assert name == ("<root>" if not place else f"<root>[{place}]")
+        np.testing.assert_array_equal(given[place], expected.detach())
+    aliases = {site.name: site.alias_of for site in program.sites}
+    assert [aliases[name] for name in program.outputs] == ["second", "x", "first"]

@@ -182,3 +182,17 @@ def test_wrong_calls_and_failures_are_one_sentence():
         runner.run(Call((), {"y": array(1)}))
     with pytest.raises(CaptureError, match=r"Outer fails in blocks\.0\.conv: RuntimeError"):
         runner.run(Call((array(1, 5, 4, 4),)))
+
+
+def test_a_frozen_module_has_no_mode_and_runs():
+    torch.manual_seed(0)
+    frozen = torch.jit.freeze(torch.jit.script(Inner().eval()))
+    runner = TorchRunner(frozen)
+    assert runner.describe()["training"] is False
+    x = np.ones((1, 3, 4, 4), np.float32)
+    np.testing.assert_array_equal(runner.run(Call((x,)))[0], frozen(torch.from_numpy(x))[0])
+    sites = {site.name: site for site in runner.program(Call((x,))).sites}
+    kernel, bias = sites["<root>::convolution#0"].weights
+    weights = runner.program(Call((x,))).weights
+    assert weights[kernel].shape == (3, 3, 3, 3)
+    assert weights[bias].shape == (3,)
