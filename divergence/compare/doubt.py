@@ -14,6 +14,7 @@ from divergence.matching.visible import visible
 from divergence.options import Options
 from divergence.records import Array, Call, Match, Measured, Pairing, Program
 
+_SMALL = 4096  # elements of values that are always looked at: what a group in doubt leads to
 _GROSS_DB = 40.0  # a hundredth of the value: no rounding of float16 comes near
 
 
@@ -49,7 +50,8 @@ def _settled(
 ) -> Pairing:
     """Return the pairing, or another that values agree with better where some differ grossly.
 
-    Both sides run once more, and leave a fingerprint of each value as large as one in doubt.
+    Both sides run once more, and leave a fingerprint of each value that is small, or as large as
+    one in doubt.
     """
     sizes = {math.prod(m.shape) for m in observed.measured if _is_gross(m)}
     if not sizes or observed.interrupted:
@@ -85,7 +87,7 @@ def _taken(
         site.name
         for site in program.sites
         if not site.constant and site.name not in hidden
-        if site.shape is None or math.prod(site.shape) in sizes
+        if site.shape is None or math.prod(site.shape) in sizes or math.prod(site.shape) <= _SMALL
     ]
     runner.run(call, probe, sites)
     return found

@@ -21,7 +21,6 @@ _LEVELS = np.array(
 )  # in root mean squares of a value
 _ORDERS = 6  # ways to name axes of equal size that are tried: three such axes
 _MASKING = 1e9  # magnitude from which an element stands for minus infinity
-_LEAST = 4  # elements that tell values apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def fingerprint(value: Array) -> Fingerprint | None:
 
     value: any shape; elements that are not finite, or that mask others, count as zero.
     """
-    if value.dtype.kind in "OSUc" or value.size < _LEAST:
+    if value.dtype.kind in "OSUc" or value.size == 0:
         return None
     with np.errstate(over="ignore"):
         plain = np.asarray(value, np.float32)
@@ -78,7 +77,7 @@ def _orders(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
 def _projected(value: NDArray[np.float32], order: tuple[int, ...]) -> Floats:
     """Return the sums of a value times random signs, the largest axis summed first."""
     left = np.transpose(value, (*(a for a in range(value.ndim) if a not in order), *order))
-    shape = [value.shape[axis] for axis in order]
+    shape = [value.shape[axis] for axis in order] or [1]
     sums = left.reshape(-1, shape[-1]) @ _signs(shape[-1], len(shape))
     sums = sums.reshape(*shape[:-1], _PATTERNS)
     while sums.ndim > 1:

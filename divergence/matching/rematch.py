@@ -13,6 +13,7 @@ from divergence.matching.board import Board
 from divergence.matching.contradictions import contradictions
 from divergence.matching.fingerprints import Fingerprint, distances, ways
 from divergence.matching.matcher import decided, paired
+from divergence.matching.refuted import refuted
 from divergence.matching.sides import Prints
 from divergence.matching.swallowed import swallowed
 from divergence.records import Alignment, Match, Pairing, Program, Site
@@ -42,6 +43,7 @@ def rematch(
     better = _agreement(again, prints) > _agreement(pairing, prints) + _GAIN
     chosen = again if better and _is_sound(board, pairing) else pairing
     chosen = swallowed(board.reference, chosen, prints, set(fixed))
+    chosen = refuted(board, chosen, prints, fixed)
     turned = _turned(chosen.matches, reference, candidate, prints, set(fixed))
     return chosen if turned == chosen.matches else replace(chosen, matches=turned)
 

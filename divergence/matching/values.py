@@ -20,6 +20,7 @@ from divergence.matching.sides import Sides
 from divergence.matching.unblocked import DOMAIN
 
 BY_VALUES = "values"
+_LEAST = 4  # elements that tell values apart
 _NEAR = 0.3  # relative distance beyond which values say nothing
 _FEW = 2.0  # how many times farther the next value is before the nearest one counts
 _STRENGTH = 3.0  # at most: less than a weight says, more than the order of calls
@@ -33,7 +34,7 @@ def hints(sides: Sides) -> Iterator[Hint]:
     ours = _by_size(sides.reference, sides.prints[0])
     theirs = _by_size(sides.candidate, sides.prints[1])
     for size, left in ours.items():
-        if left and theirs.get(size):
+        if left and theirs.get(size) and (size or _LEAST) >= _LEAST:
             yield from _nearest(left, theirs[size])
 
 

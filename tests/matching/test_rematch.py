@@ -122,3 +122,29 @@ def test_a_folded_product_is_what_the_kernel_gives_where_values_say_so(folded):
     pairs = {m.candidate: m.reference for m in found.matches}
     assert pairs["v_fc"] == ("scaled" if folded else "fc")
     assert ("fc" in {u.site for u in found.unpaired}) == folded
+
+
+def cosine(kind: str, inner: str, prefix: str = "") -> Program:
+    """A result in three steps, the first two of which may follow another formula."""
+    sketch = Sketch(kind)
+    x = sketch.input("x", SHAPE)
+    value = sketch.op(f"{prefix}first", inner, SHAPE, [x])
+    value = sketch.op(f"{prefix}second", "tanh", SHAPE, [value])
+    value = sketch.op(f"{prefix}sum", "sin", SHAPE, [value])
+    return sketch.program(sketch.op(f"{prefix}last", "cos", SHAPE, [value]))
+
+
+@pytest.mark.parametrize(("inner", "agrees"), [("Mul", True), ("Mul", False), ("Div", True)])
+def test_steps_of_another_formula_are_no_pairs_where_the_result_agrees(inner, agrees):
+    reference, candidate = cosine("op", "div"), cosine("node", inner, "v_")
+    matches = [Match("x", "x", "input name", 0.99)]
+    prints: tuple[dict, dict] = {}, {}
+    for name in ("first", "second", "sum", "last"):
+        value, other = RANDOM.normal(size=(2, *SHAPE))
+        prints[0][name] = fingerprint(value)
+        prints[1][f"v_{name}"] = fingerprint(value if name in {"sum", "last"} and agrees else other)
+        matches.append(Match(name, f"v_{name}", "topology", 0.95))
+    found = rematch(reference, candidate, Pairing(tuple(matches), ()), prints)
+    kept = {m.reference for m in found.matches}
+    dropped = inner == "Mul" and agrees
+    assert kept == {"x", "sum", "last"} | (set() if dropped else {"first", "second"})

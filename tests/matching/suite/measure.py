@@ -19,6 +19,7 @@ from divergence.records import Match, Pairing, Program, Site
 from tests.matching.suite.truth import Fingerprints, Values, alike, contents, exists, same
 
 USED = 0.5  # confidence from which a pair counts for a verdict
+_SMALL = 4096  # elements of values that a trace looks at in any case
 _GROSS = 1e-2  # relative difference from which a trace asks values what belongs together
 _EXACT, _INEXACT = 1e-2, 0.25  # relative to the spread of a value
 
@@ -196,8 +197,10 @@ def _settled(pairing: Pairing, program: Program, known: Known, prints: Fingerpri
     }
     if not sizes:
         return pairing
-    theirs = {n: p for n, p in candidate.prints.items() if math.prod(p.axes) in sizes}
-    ours = {n: p for n, p in prints.items() if math.prod(p.axes) in sizes}
+    ours, theirs = (
+        {n: p for n, p in side.items() if (size := math.prod(p.axes)) in sizes or size <= _SMALL}
+        for side in (prints, candidate.prints)
+    )
     return rematch(program, candidate.program, pairing, (ours, theirs))
 
 
