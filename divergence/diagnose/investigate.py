@@ -126,11 +126,14 @@ def _inquire(
     strange = partial(strangers, collect=partial(_collect, case), inputs=inputs)
     settled = settle(scene, first, remeasure, strange, MULTIPLE)
     settled = ended(settled, misfits, remeasure, MULTIPLE)
+    same = _same(observed)
     counted = {
         match: added
         for match, added in settled.introduced.items()
+        for read in [set(settled.scene.candidate_segment(match.candidate).inputs)]
         if not is_ignored(match.reference, asked.ignore)
-        and not case.apart & set(settled.scene.candidate_segment(match.candidate).inputs)
+        and not case.apart & read
+        and not same >= {match.candidate, *read}
     }
     inquiry = Inquiry(
         case=case,
@@ -146,6 +149,16 @@ def _inquire(
         options=asked,
     )
     return inquiry, settled.wrong
+
+
+def _same(observed: Observed) -> frozenset[str]:
+    """Return the candidate's values that are the reference's to the last bit in the free run.
+
+    What leads from such values to such a value adds nothing, whatever the fed run shows: that
+    computes by the file's own graph, whose arithmetic is not that of the optimised one.
+    """
+    measured = ((pair.match.candidate, pair.metrics) for pair in observed.measured)
+    return frozenset(n for n, m in measured if not m.mismatched and not m.incomparable)
 
 
 def top_values(model: ModelProto) -> frozenset[str]:
