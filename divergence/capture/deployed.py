@@ -91,7 +91,8 @@ def deployed(file: OnnxFile, saved: Saved, types: Mapping[str, ValueType]) -> De
     wiring = wire(file.model.graph)
     places = _located(file.model, saved.model, wiring, types, saved.plain)
     turns = {name: number for number, name in enumerate(wiring.producers)}
-    top = {place.value: turns[name] for name, place in places.items() if not place.body}
+    made = ((place.value, name) for name, place in places.items() if not place.body)
+    top = {value: turns[name] for value, name in made if name in turns}  # inputs take no turn
     reorder(saved.model.graph, top)
     return Deployed(saved.model, saved.weights, places, wiring)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
+from divergence.capture.onnx_runner import OnnxRunner
 from divergence.compare.floor import Effect
 from divergence.compare.lineage import own_step
 from divergence.diagnose.blame import MOST_NODES, nearest
@@ -56,7 +57,7 @@ def diagnose(inquiry: Inquiry, causes: Sequence[ModuleType] = RUN_CAUSES) -> Dia
     answered = {number for c in conclusions for number in c.answers}
     left = [a for number, a in enumerate(inquiry.accused) if number not in answered]
     joined = join(inquiry, look(inquiry, inquiry.scene, left[:MOST_EXAMINED]))
-    acquitted = _acquitted(joined.examined) if _is_reduced(inquiry) else {}
+    acquitted = _acquitted(inquiry, joined.examined)
     charged = tuple(e for e in joined.examined if e.accused.match not in acquitted)
     joined = replace(joined, examined=charged)
     explained = [_narrowed(inquiry, joined, e) for e in joined.examined if e.explained]
@@ -128,7 +129,7 @@ def _without_own(inquiry: Inquiry) -> Inquiry:
     if not _is_reduced(inquiry):
         return inquiry
     finite = [a for a in inquiry.accused if math.isfinite(a.introduced.multiple)]
-    known = _acquitted(look(inquiry, inquiry.scene, finite, (reduced,), ()))
+    known = _acquitted(inquiry, look(inquiry, inquiry.scene, finite, (reduced,), ()))
     return replace(
         inquiry,
         accused=tuple(a for a in inquiry.accused if a.match not in known),
@@ -136,14 +137,24 @@ def _without_own(inquiry: Inquiry) -> Inquiry:
     )
 
 
-def _acquitted(examined: Iterable[Examined]) -> dict[Match, Introduced]:
-    """Return what segments add that only round, as a multiple of what their rounding does."""
+def _acquitted(inquiry: Inquiry, examined: Iterable[Examined]) -> dict[Match, Introduced]:
+    """Return what segments add that only round, as a multiple of what their rounding does.
+
+    Besides a type of its own a file may have parameters that were rounded on another way: where
+    the reference is a file too, each may have been folded by its own exporter.
+    """
+    reduced_file, folded = _is_reduced(inquiry), isinstance(inquiry.case.reference, OnnxRunner)
     return {
         e.accused.match: replace(e.accused.introduced, multiple=1.0, floor=entry.error_before)
         for e in examined
-        if _is_own(e)
+        if (reduced_file and _is_own(e)) or (folded and _is_folded(e))
         for entry in e.examination.explained
     }
+
+
+def _is_folded(examined: Examined) -> bool:
+    """Whether parameters explain what a segment adds that differ by rounding."""
+    return all(entry.hypothesis.rounding for entry in examined.examination.explained)
 
 
 def _is_own(examined: Examined) -> bool:

@@ -94,7 +94,8 @@ class Suspect:
 class Hypothesis:
     """A cause that the evidence suggests, and the edit that would undo it.
 
-    nodes: those outside the segment that may be to blame instead.
+    nodes: those outside the segment that may be to blame instead. rounding: the edit undoes no
+        more than a few units in the last place.
     """
 
     edit: Edit
@@ -103,3 +104,4 @@ class Hypothesis:
     remedy: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     nodes: tuple[str, ...] = ()
+    rounding: bool = False
