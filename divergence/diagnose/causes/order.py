@@ -1,4 +1,4 @@
-"""structure.order: operands or slices in another order."""
+"""structure.order: operands, slices or steps in another order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from itertools import combinations, permutations
 from operator import ne
 from typing import TYPE_CHECKING
 
-from divergence.diagnose.edits import Edit, reorder_inputs, rewire, swap_outputs, together
+from divergence.diagnose.edits import (
+    Edit,
+    reorder_inputs,
+    rewire,
+    set_attributes,
+    swap_outputs,
+    together,
+)
+from divergence.diagnose.reading import attribute
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence
 
@@ -17,6 +25,9 @@ if TYPE_CHECKING:
 CAUSE = "structure.order"
 
 ORDERED = frozenset({"Concat", "Div", "MatMul", "Mod", "Pow", "Sub", "Where"})
+# Attributes of 0 or 1 that say in which order steps are taken: a sum from the end or before its
+# own element, a gate before a product or behind it.
+FLAGS = {"CumSum": ("reverse", "exclusive"), "GRU": ("linear_before_reset",)}
 # All orders of up to this many operands are tried: 4! - 1 = 23 runs of the segment.
 MOST_PERMUTED = 4
 # Steps from a slice back to what it was cut from: a squeeze, a cast, the split.
@@ -26,7 +37,8 @@ FAR = 3
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Read what the reference reads; put operands and slices of a split into another order."""
     hypotheses = [*_rewired(suspect), *_exchanged(suspect)]
-    hypotheses += [h for n in suspect.region.nodes for h in (*_operands(n), *_slices(n))]
+    for node in suspect.region.nodes:
+        hypotheses += [*_operands(node), *_slices(node), *_flags(node)]
     return hypotheses or "no node of the segment depends on the order of its operands"
 
 
@@ -124,6 +136,16 @@ def _slices(node: NodeProto) -> Iterator[Hypothesis]:
             swap_outputs(node.output[0], order, f"let {name} give {', '.join(listed)}"),
             f"the slices of {name} are used in another order",
             Evidence(f"slices of {name}", listed, list(node.output)),
+        )
+
+
+def _flags(node: NodeProto) -> Iterator[Hypothesis]:
+    for flag in FLAGS.get(node.op_type, ()):
+        own, name = int(attribute(node, flag, 0)), node.name or node.output[0]
+        yield _hypothesis(
+            set_attributes(node.output[0], {flag: 1 - own}, f"set {flag} of {name} to {1 - own}"),
+            f"{node.op_type} {name} takes its steps in another order ({flag} is {own})",
+            Evidence(f"{flag} of {name}", 1 - own, own),
         )
 
 
