@@ -18,7 +18,7 @@ from divergence.diagnose.causes.reduced import CUTS
 from divergence.diagnose.inquiry import Inquiry
 from divergence.diagnose.integers import QUANTISED, result_of
 from divergence.diagnose.level import Level, told
-from divergence.diagnose.restored import reference_weights
+from divergence.diagnose.restored import reference_weights, wrong_weights
 from divergence.diagnose.suspects import Scene, region
 from divergence.diagnose.unrounded import Cut, unround
 from divergence.records import Array, Call, Weight
@@ -44,12 +44,22 @@ class Bared:
     @cached_property
     def loose(self) -> frozenset[str]:
         """The values made from quantised constants that are none of the reference's."""
+        return self._made_from(set())
+
+    @cached_property
+    def unclear(self) -> frozenset[str]:
+        """Those of them that may be made from another rounding of the reference's parameters."""
+        places = (region(self.inquiry.scene, match) for match in self.inquiry.introduced)
+        return self._made_from({name for place in places for name in wrong_weights(place)})
+
+    def _made_from(self, known: set[str]) -> frozenset[str]:
+        """Return the values made from quantised constants but for `known` and the reference's."""
         scene = self.inquiry.scene
         constants, rounded, found = scene.candidate.weights, _rounded_constants(scene), set[str]()
         for node in scene.nodes:
             integers = {n for n in integers_read(node) if _is_integer(constants.get(n))}
             held = integers | rounded.intersection(node.input)
-            if any(prod(constants[name].shape) > 1 for name in held - set(self.weights)):
+            if any(prod(constants[name].shape) > 1 for name in held - known - set(self.weights)):
                 found.update(node.output)
         return frozenset(found)
 

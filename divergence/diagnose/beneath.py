@@ -11,7 +11,7 @@ by the rounding, and within the floor of the file's own precision.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,14 +50,25 @@ def beneath(inquiry: Inquiry, level: Level, call: Call, inquire: Inquire) -> Dia
     if bared.ranges:
         best = _ranged(bared, best, lambda other: inquire(other, pairing))
     rounded = _rounded(inquiry, inquire(level, pairing))
-    accused = [
-        each
-        for each in best.accused
-        if not _is_loose(bared, best, each) and _stands_out(each, rounded)
-    ]
-    if not accused:
-        return None
-    return _in_its_words(inquiry, bared, diagnose(replace(best, accused=accused), ()))
+    inquired = replace(
+        best,
+        accused=[
+            each
+            for each in best.accused
+            if not _holds(best, each, bared.unclear) and _stands_out(each, rounded)
+        ],
+    )
+    found = diagnose(inquired, ())
+    explained = {found.accused[finding.culprit] for finding in _blaming(found.findings)}
+    loose = {
+        each.match.candidate
+        for each in found.accused
+        if each not in explained and _holds(best, each, bared.loose)
+    }
+    if loose:  # a parameter that is none of the reference's is a fault where that heals
+        sure = [each for each in inquired.accused if each.match.candidate not in loose]
+        found = diagnose(replace(inquired, accused=sure), ())
+    return _in_its_words(inquiry, bared, found) if found.accused else None
 
 
 def _completed(inquiry: Inquiry, found: Pairing) -> Pairing:
@@ -151,9 +162,9 @@ def _rounded(*inquiries: Inquiry) -> Mapping[str, float]:
     }
 
 
-def _is_loose(bared: Bared, inquiry: Inquiry, accused: Accused) -> bool:
-    """Whether a segment holds what is none of the reference's: it may be rounded in another way."""
-    return not bared.loose.isdisjoint(_inside(inquiry, [accused.match.candidate]))
+def _holds(inquiry: Inquiry, accused: Accused, values: Collection[str]) -> bool:
+    """Whether a segment holds one of these values."""
+    return not _inside(inquiry, [accused.match.candidate]).isdisjoint(values)
 
 
 def _stands_out(accused: Accused, rounded: Mapping[str, float]) -> bool:

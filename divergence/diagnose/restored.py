@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divergence.diagnose.blockwise import integers_of, real
-from divergence.diagnose.causes.weight import Operand, layout_of, operands
+from divergence.diagnose.causes.weight import Operand, layout_of, operands, resembles
 from divergence.diagnose.integers import (
     BLOCKWISE,
     OPERATORS,
@@ -19,7 +19,7 @@ from divergence.diagnose.integers import (
     weight_axis,
 )
 from divergence.diagnose.suspect import Region
-from divergence.diagnose.weights import expected_weights
+from divergence.diagnose.weights import expected_weights, layouts
 from divergence.records import Array
 
 if TYPE_CHECKING:
@@ -34,12 +34,34 @@ def reference_weights(region: Region) -> dict[str, Array]:
     expected = list(expected_weights(region))
     found: dict[str, Array] = {}
     for place, unit in quantised(region):
-        layouts = (layout_of(place, want) for want in expected)
-        layout = next((layout for layout in layouts if layout is not None), None)
-        if layout is not None:
+        fitting = [layout for want in expected if (layout := layout_of(place, want)) is not None]
+        if fitting:  # several do where the steps are wide
+            layout = min(fitting, key=lambda own: float(np.square(own - place.value).sum()))
             value = np.ascontiguousarray(layout).astype(place.value.dtype)
             found.setdefault(place.name, value if unit is None else value / unit)
     return found
+
+
+def wrong_weights(region: Region) -> set[str]:
+    """Return the quantised constants that no rounding makes of the reference's parameters.
+
+    Whatever the way, it moves elements by less than a step by root mean square.
+    """
+    known, expected = reference_weights(region), list(expected_weights(region))
+    return {
+        place.name
+        for place, _ in quantised(region)
+        if place.name not in known and any(_is_beyond(place, want.value) for want in expected)
+    }
+
+
+def _is_beyond(place: Operand, want: Array) -> bool:
+    """Whether a constant is a version of a parameter, but more than a step apart."""
+    for layout in layouts(want, place.value.shape):
+        apart = layout.astype(np.float64) - place.value.astype(np.float64)
+        if resembles(layout, place.value) and np.sqrt(np.mean(apart**2)) > 2 * place.step:
+            return True
+    return False
 
 
 def quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:

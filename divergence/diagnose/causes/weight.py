@@ -185,7 +185,7 @@ def replacements(
 
     def unlikely(entry: tuple[Expected, Array]) -> tuple[bool, float, bool, bool, bool]:
         want, layout = entry
-        alike = _resembles(layout, operand.value)
+        alike = resembles(layout, operand.value)
         return (
             not alike,
             _apart(layout, operand.value) if alike else 0.0,
@@ -197,7 +197,7 @@ def replacements(
     return sorted(fitting, key=unlikely)
 
 
-def _resembles(layout: Array, value: Array) -> bool:
+def resembles(layout: Array, value: Array) -> bool:
     """Whether two parameters go together, up to a gain and noise."""
     a, b = layout.astype(np.float64).ravel(), value.astype(np.float64).ravel()
     a, b = a - a.mean(), b - b.mean()
