@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from divergence.matching.graph import Graph
+from divergence.matching.kinds import RECURRENT
 from divergence.matching.positions import Positions, Shape, moved, permuted, sampled, taken
 from divergence.records import Alignment, Site
 
@@ -48,7 +49,21 @@ class Layouts:
             if back is None:
                 return None
             site, found = source, back
-        return found
+        return self._by_steps(site, found)
+
+    def _by_steps(self, site: Site, positions: Positions) -> Positions:
+        """Return where positions of a recurrent layer's result lie by step, row and direction.
+
+        PyTorch may put rows first and puts the directions together; ONNX has them in between.
+        """
+        shape = site.shape
+        if self.graph.nodes[self.graph.of[site.name]].kind != RECURRENT or shape is None:
+            return positions
+        if site.attributes.get("batch_first") and len(shape) == 3 and "[" not in site.name:
+            return moved_axes(positions, shape, (1, 0, 2))
+        if site.kind == "node" and len(shape) == 4:
+            return moved_axes(positions, shape, (0, 2, 1, 3))
+        return positions
 
     def origins(self, index: int, positions: Positions) -> list[tuple[int, Positions]]:
         """Return the nodes that a node is a slice of, nearest first, with where it lies in each.
@@ -88,6 +103,13 @@ class Layouts:
             return graph.sites[same[0]]
         first = self.first(index)  # computed twice: the other computation's own output
         return None if first is None else graph.sites[first]
+
+
+def moved_axes(positions: Positions, shape: Shape, order: Shape) -> Positions:
+    """Return flat positions of a value of `shape` as they lie once its axes stand in `order`."""
+    places = np.unravel_index(positions, shape)
+    moved_shape = tuple(shape[axis] for axis in order)
+    return np.asarray(np.ravel_multi_index([places[axis] for axis in order], moved_shape))
 
 
 def search(wanted: Shape, given: Shape, ours: Positions | None, theirs: Follow) -> Alignment | None:
