@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from divergence.matching.graph import Graph
-from divergence.matching.kinds import RECURRENT
+from divergence.matching.kinds import RECURRENT, kind_of
 from divergence.matching.positions import Positions, Shape, moved, permuted, sampled, taken
 from divergence.records import Alignment, Site
 
@@ -54,10 +54,11 @@ class Layouts:
     def _by_steps(self, site: Site, positions: Positions) -> Positions:
         """Return where positions of a recurrent layer's result lie by step, row and direction.
 
-        PyTorch may put rows first and puts the directions together; ONNX has them in between.
+        PyTorch may put rows first and puts the directions together; ONNX has them in between. One
+        direction as it is inside of a layer (`lstm_layer`) has steps first whatever is asked for.
         """
         shape = site.shape
-        if self.graph.nodes[self.graph.of[site.name]].kind != RECURRENT or shape is None:
+        if kind_of(site.op) != RECURRENT or site.op.endswith("_layer") or shape is None:
             return positions
         if site.attributes.get("batch_first") and len(shape) == 3 and "[" not in site.name:
             return moved_axes(positions, shape, (1, 0, 2))

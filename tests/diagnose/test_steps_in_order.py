@@ -50,9 +50,10 @@ def test_a_flag_that_changes_the_order_of_steps_is_named_and_undone(model, flag,
     assert finding.proof
 
 
+@pytest.mark.parametrize("both", [False, True], ids=["forth", "both ways"])
 @pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
-def test_a_recurrent_layer_that_puts_rows_first_and_ends_the_network_is_no_fault(kind):
+def test_a_recurrent_layer_that_puts_rows_first_and_ends_the_network_is_no_fault(kind, both):
     torch.manual_seed(0)
     network, x = Gated().eval(), torch.randn(2, 5, 4)
-    network.layer = kind(6, 7, batch_first=True)
+    network.layer = kind(6, 7, batch_first=True, bidirectional=both)
     assert divergence.trace(network, export(network, (x,)), x).verdict.status == "rounding"
