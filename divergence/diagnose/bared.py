@@ -42,18 +42,10 @@ class Bared:
         return {name: value for place in places for name, value in reference_weights(place).items()}
 
     @cached_property
-    def loose(self) -> frozenset[str]:
-        """The values made from quantised constants that are none of the reference's."""
-        return self._made_from(set())
-
-    @cached_property
     def unclear(self) -> frozenset[str]:
-        """Those of them that may be made from another rounding of the reference's parameters."""
+        """Values made from quantised constants that may be another rounding of the reference's."""
         places = (region(self.inquiry.scene, match) for match in self.inquiry.introduced)
-        return self._made_from({name for place in places for name in wrong_weights(place)})
-
-    def _made_from(self, known: set[str]) -> frozenset[str]:
-        """Return the values made from quantised constants but for `known` and the reference's."""
+        known = {name for place in places for name in wrong_weights(place)}
         scene = self.inquiry.scene
         constants, rounded, found = scene.candidate.weights, _rounded_constants(scene), set[str]()
         for node in scene.nodes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from divergence.diagnose.bared import Bared
 from divergence.diagnose.blame import node_names
+from divergence.diagnose.causes import reduced
 from divergence.diagnose.causes.reduced import CUTS
 from divergence.diagnose.culprits import Accused
 from divergence.diagnose.diagnosis import Diagnosis, diagnose
@@ -59,15 +60,17 @@ def beneath(inquiry: Inquiry, level: Level, call: Call, inquire: Inquire) -> Dia
         ],
     )
     found = diagnose(inquired, ())
-    explained = {found.accused[finding.culprit] for finding in _blaming(found.findings)}
-    loose = {
-        each.match.candidate
-        for each in found.accused
-        if each not in explained and _holds(best, each, bared.loose)
+    explained = {
+        found.accused[finding.culprit]
+        for finding in _blaming(found.findings)
+        if finding.cause != reduced.CAUSE
     }
-    if loose:  # a parameter that is none of the reference's is a fault where that heals
-        sure = [each for each in inquired.accused if each.match.candidate not in loose]
-        found = diagnose(replace(inquired, accused=sure), ())
+    # Pairs between integers may be wrong, and parameters rounded on another way: what no cause but
+    # rounding explains is no fault.
+    sure = {each.match.candidate for each in explained}
+    if len(sure) < len(found.accused):
+        kept = [each for each in inquired.accused if each.match.candidate in sure]
+        found = diagnose(replace(inquired, accused=kept), ())
     return _in_its_words(inquiry, bared, found) if found.accused else None
 
 

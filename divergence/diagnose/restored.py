@@ -34,9 +34,9 @@ def reference_weights(region: Region) -> dict[str, Array]:
     expected = list(expected_weights(region))
     found: dict[str, Array] = {}
     for place, unit in quantised(region):
-        fitting = [layout for want in expected if (layout := layout_of(place, want)) is not None]
-        if fitting:  # several do where the steps are wide
-            layout = min(fitting, key=lambda own: float(np.square(own - place.value).sum()))
+        fitting = (layout_of(place, want) for want in expected)
+        layout = next((found for found in fitting if found is not None), None)
+        if layout is not None:
             value = np.ascontiguousarray(layout).astype(place.value.dtype)
             found.setdefault(place.name, value if unit is None else value / unit)
     return found
