@@ -20,6 +20,7 @@ from divergence.records import Match, Pairing, Unpaired
 
 _UNRELATED: Final = 0.5  # distance of directions: another gain alone does not make values strangers
 _AGREED: Final = 0.1  # distance of what agrees again, rounded to integers or not
+_LONGEST: Final = 12  # steps of a formula: the longest lowering known has 9
 _REASON: Final = "values that are unrelated, and agree again behind: another formula"
 
 
@@ -27,7 +28,8 @@ def refuted(board: Board, pairing: Pairing, prints: Prints, fixed: Collection[Ma
     """Return the pairing without groups of pairs that values refute and results do not need.
 
     A group begins with operators that are not of one kind and hold unrelated values, goes on as
-    long as values differ, and all that reads it agrees.
+    long as values differ, and all that reads it agrees. It is no longer than a formula: behind a
+    real divergence all values differ, and may agree again where a network forgets it.
     """
     left, right = board.reference, board.candidate
     apart: dict[int, float] = {}
@@ -61,6 +63,8 @@ def _group(
     """Return the strange nodes from one on; none where what reads them does not all agree."""
     group, frontier = {start}, [start]
     while frontier:
+        if len(group) > _LONGEST:
+            return set()
         readers = board.reference.nodes[frontier.pop()].consumers
         for reader in readers:
             if reader in strange and reader not in group:
