@@ -25,7 +25,7 @@ from divergence.diagnose.introduced import measure_introduced
 from divergence.diagnose.judge import SURE, is_ignored
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.level import Level, level
-from divergence.diagnose.mispairs import settle
+from divergence.diagnose.mispairs import Settled, settle
 from divergence.diagnose.misshapen import ended, misshapen
 from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index, segment
@@ -126,15 +126,7 @@ def _inquire(
     strange = partial(strangers, collect=partial(_collect, case), inputs=inputs)
     settled = settle(scene, first, remeasure, strange, MULTIPLE)
     settled = ended(settled, misfits, remeasure, MULTIPLE)
-    same = _same(observed)
-    counted = {
-        match: added
-        for match, added in settled.introduced.items()
-        for read in [set(settled.scene.candidate_segment(match.candidate).inputs)]
-        if not is_ignored(match.reference, asked.ignore)
-        and not case.apart & read
-        and not same >= {match.candidate, *read}
-    }
+    counted = _counted(settled, case, observed, asked)
     inquiry = Inquiry(
         case=case,
         scene=settled.scene,
@@ -149,6 +141,21 @@ def _inquire(
         options=asked,
     )
     return inquiry, settled.wrong
+
+
+def _counted(
+    settled: Settled, case: Case, observed: Observed, asked: Options
+) -> dict[Match, Introduced]:
+    """Return what the segments add that may be accused."""
+    same = _same(observed)
+    return {
+        match: added
+        for match, added in settled.introduced.items()
+        for read in [set(settled.scene.candidate_segment(match.candidate).inputs)]
+        if not is_ignored(match.reference, asked.ignore)
+        and not case.apart & read
+        and not same >= {match.candidate, *read}
+    }
 
 
 def _same(observed: Observed) -> frozenset[str]:

@@ -103,7 +103,7 @@ def _left_out(settled: Settled, remeasure: Remeasure, length: int, limit: float)
     again = remeasure(without)
     bad = {m.candidate for m, added in again.items() if added.multiple > limit}
     bad |= {m.candidate for m, added in again.items() if _drowned(introduced.get(m), added, limit)}
-    right = {m.candidate for m, added in again.items() if _relieved(introduced.get(m), added)}
+    right = {m.candidate for m, added in again.items() if relieved(introduced.get(m), added)}
     flagged = {m.candidate for m, added in introduced.items() if added.multiple > limit}
     wrong = tuple(
         m
@@ -153,7 +153,7 @@ def _feeding(
     ]
 
 
-def _relieved(before: Introduced | None, after: Introduced) -> bool:
+def relieved(before: Introduced | None, after: Introduced) -> bool:
     """Whether most of an error is gone."""
     return before is not None and after.max_abs <= RELIEF * before.max_abs
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from divergence.diagnose.mispairs import RELIEF, Remeasure, Settled
+from divergence.diagnose.mispairs import Remeasure, Settled, relieved
 from divergence.diagnose.segments import live
 from divergence.diagnose.suspects import Scene
 from divergence.errors import CaptureError, LoadError
@@ -73,7 +73,7 @@ def _improved(
 def _is_right(before: Introduced | None, after: Introduced | None, limit: float) -> bool:
     if after is None or after.multiple <= limit:
         return after is not None
-    return before is not None and after.max_abs <= RELIEF * before.max_abs
+    return relieved(before, after)
 
 
 def _ends(
