@@ -22,17 +22,23 @@ from divergence.matching.unblocked import DOMAIN
 from divergence.records import Weight
 
 _AFFINE = frozenset({"add", "sub", "mul", "div", "batch_norm"})
+_SUMS = frozenset({"float16", "float32", "int32"})  # a zero point has the type of a weight
+_ANYTHING = 1e30  # rounding of a bias that is not known
 _LONGEST = 6  # points of a chain: convolution, bias, batch norm in two steps, layer scale
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A node of a chain; gain and offset of the sampled channels, relative to the weight."""
+    """A node of a chain; gain and offset of the sampled channels, relative to the weight.
+
+    blur: how far the rounding of a bias to integers may have moved the offset.
+    """
 
     node: int
     kind: str
     gain: Floats
     offset: Floats
+    blur: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +83,9 @@ def _chain(graph: Graph, node: Node, kernel: Kernel) -> Chain:
 def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
     channels = kernel.channels
     chosen = sampled(channels)
-    gain, offset = np.ones(len(chosen)), np.zeros(len(chosen))
-    bias = _bias(graph, head, kernel)
-    if bias is not None and kernel.scaled:
-        offset = offset + _vector(bias, channels)
-    yield Point(head.index, head.kind, gain, offset)
+    gain = np.ones(len(chosen))
+    offset, blur = _offset(graph, head, kernel)
+    yield Point(head.index, head.kind, gain, offset, blur)
     node = head
     for _ in range(_LONGEST - 1):
         following = _next_affine(graph, node, channels)
@@ -90,14 +94,37 @@ def _points(graph: Graph, head: Node, kernel: Kernel) -> Iterator[Point]:
             return
         node = following
         gain, offset = gain * applied[0], offset * applied[0] + applied[1]
-        yield Point(node.index, node.kind, gain, offset)
+        blur = blur * np.abs(applied[0])
+        yield Point(node.index, node.kind, gain, offset, blur)
+
+
+def _offset(graph: Graph, head: Node, kernel: Kernel) -> tuple[Floats, Floats]:
+    """Return what an operator adds to its product itself, and how far that may be rounded."""
+    none = np.zeros(len(sampled(kernel.channels)))
+    bias = _bias(graph, head, kernel)
+    if bias is None or not kernel.scaled:
+        return none, none
+    if "int" in bias.dtype:  # counted in a scale that may depend on what comes in
+        return none, none + _ANYTHING
+    return _vector(bias, kernel.channels), none + _rounding(graph, bias, kernel.channels)
+
+
+def _rounding(graph: Graph, bias: Weight, channels: int) -> Floats | float:
+    """Return half a step of the integers that a bias is restored from, 0 for others."""
+    site = graph.sites.get(bias.name)
+    if site is None or site.op != "DequantizeLinear":
+        return 0.0
+    return np.abs(_vector(graph.program.weights[site.weights[1]], channels)) / 2
 
 
 def _bias(graph: Graph, head: Node, kernel: Kernel) -> Weight | None:
     """Return what an operator adds to its product itself, None where it adds nothing."""
-    given = [graph.program.weights[n] for n in head.weights if n != kernel.name]
-    padded = head.op.startswith(DOMAIN)  # blocked layout keeps whole blocks of channels
-    fits = (w for w in given if "float" in w.dtype and _is_vector(w, kernel.channels, padded))
+    given = [graph.program.weights[n] for n in head.weights if n not in kernel.parts]
+    if "int" in graph.program.weights[kernel.parts[0]].dtype:  # there are scales of values as well
+        fits = (w for w in given if w.shape == (kernel.channels,) and w.dtype in _SUMS)
+    else:
+        padded = head.op.startswith(DOMAIN)  # blocked layout keeps whole blocks of channels
+        fits = (w for w in given if "float" in w.dtype and _is_vector(w, kernel.channels, padded))
     return next(fits, None)
 
 

@@ -24,11 +24,12 @@ _INTEGERS: Final = frozenset({"int8", "uint8"})
 class Kernel:
     """A weight with its channels.
 
-    axis: holds the output channels. scaled: whether rows have the size that they are used
-    with, which integers have not. load: the values; of integers, less their zero point.
+    parts: the constants that hold it, the values first, then what restores them. axis: holds the
+    output channels. scaled: whether rows have the size that they are used with, which integers
+    have not. load: the values; of integers, less their zero point.
     """
 
-    name: str
+    parts: tuple[str, ...]
     shape: tuple[int, ...]
     axis: int
     scaled: bool
@@ -52,15 +53,16 @@ def kernel_of(graph: Graph, node: Node) -> Kernel | None:
             continue
         if node.op.startswith(DOMAIN) and len(weight.shape) == 4:
             plain = unblocked(weight.load(), int(node.attributes.get("group", 1)))
-            return Kernel(weight.name, plain.shape, 0, True, partial(np.asarray, plain))
+            return Kernel((weight.name,), plain.shape, 0, True, partial(np.asarray, plain))
         axis = _axis(node, weight.shape)
         if "float" in weight.dtype:
-            return Kernel(weight.name, weight.shape, axis, True, weight.load)
+            return Kernel((weight.name,), weight.shape, axis, True, weight.load)
         if weight.dtype in _INTEGERS:
             behind = given[position + 1 :]
             zero, scale = _zero_point(behind, weight), _scale(behind, weight.shape[axis])
             load = _restored(weight, zero, scale, axis)
-            return Kernel(weight.name, weight.shape, axis, scale is not None, load)
+            parts = tuple(part.name for part in (weight, zero, scale) if part is not None)
+            return Kernel(parts, weight.shape, axis, scale is not None, load)
     return None
 
 
@@ -124,4 +126,5 @@ def _bits(node: Node, given: Sequence[Weight]) -> Kernel | None:
         restored: Floats = (matrix * scale).reshape(count, -1)[:, :width]
         return restored
 
-    return Kernel(given[0].name, (count, width), 0, True, load)
+    parts = tuple(weight.name for weight in given[:2])
+    return Kernel(parts, (count, width), 0, True, load)

@@ -156,18 +156,24 @@ def _cheapest(costs: Floats) -> list[tuple[int, int]]:
 
 def _distance(first: Point, second: Point, share: Floats) -> float:
     """Return how far apart the states of two points are, relative to their size."""
-    return _apart((first.gain, first.offset), (second.gain * share, second.offset))
+    blur = np.maximum(first.blur, second.blur)
+    return _apart((first.gain, first.offset), (second.gain * share, second.offset), blur)
 
 
-def _apart(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> float:
-    """Return how far apart two gains with their offsets are, relative to their size."""
+def _apart(
+    first: tuple[Floats, Floats], second: tuple[Floats, Floats], blur: Floats | float = 0.0
+) -> float:
+    """Return how far apart two gains with their offsets are, relative to their size.
+
+    blur: how far rounding may have moved the offsets.
+    """
     least = 0.05 * float(np.abs(first[0]).mean())
-    return _relative(first[0], second[0], 0.0) + _relative(first[1], second[1], least)
+    return _relative(first[0], second[0], 0.0) + _relative(first[1], second[1], least, blur)
 
 
-def _relative(first: Floats, second: Floats, least: float) -> float:
+def _relative(first: Floats, second: Floats, least: float, blur: Floats | float = 0.0) -> float:
     scale = max(float(np.abs(first).mean()), float(np.abs(second).mean()), least, 1e-12)
-    return float(np.abs(first - second).mean()) / scale
+    return float(np.maximum(np.abs(first - second) - blur, 0.0).mean()) / scale
 
 
 def _share(first: Chain, second: Chain) -> Floats | None:
