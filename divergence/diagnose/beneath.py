@@ -30,6 +30,8 @@ from divergence.records import Call, Evidence, Finding, Pairing
 
 # Share of what a segment adds in the file that is left without rounding, from which it is a fault.
 SHARE = 0.5
+# Share of an error that a right remedy does not leave: the rounding of a quantised file is less.
+LEFT = 0.25
 # Nothing is cut off where a range ends.
 FREE = Cut(low=False, high=False)
 
@@ -91,11 +93,23 @@ def _completed(inquiry: Inquiry, found: Pairing) -> Pairing:
     return replace(found, matches=(*known, *new))
 
 
-def merged(given: Diagnosis, hidden: Diagnosis) -> Diagnosis:
-    """Return what both found: what the rounding hid first, but for segments explained already."""
-    explained = {given.accused[f.culprit].match.candidate for f in _blaming(given.findings)}
-    new = [a for a in hidden.accused if a.match.candidate not in explained]
+def merged(inquiry: Inquiry, given: Diagnosis, hidden: Diagnosis) -> Diagnosis:
+    """Return what both found: what the rounding hid first.
+
+    Of a segment that both explain, the file's own explanation, but for one that leaves much of the
+    error where the other names another cause: at a floor as wide as that of a few bits more than
+    one may pass.
+    """
+    known, finer, poor = _causes(given), _causes(hidden), _poor(given)
+    new = [
+        a
+        for a in hidden.accused
+        if (end := a.match.candidate) not in known or (end in poor and known[end] != finer[end])
+    ]
     found = {a.match.candidate for a in new}
+    edits = (*given.edits, *hidden.edits)
+    if not found.isdisjoint(known):
+        edits = _lasting(inquiry, (*hidden.edits, *given.edits))
     accused = (*new, *(a for a in given.accused if a.match.candidate not in found))
     findings = [
         replace(f, culprit=accused.index(source.accused[f.culprit]))
@@ -110,8 +124,26 @@ def merged(given: Diagnosis, hidden: Diagnosis) -> Diagnosis:
         accused=accused,
         findings=(*findings, *(f for f in given.findings if f.culprit is None and _proves(f))),
         ruled_out=tuple(r for r in given.ruled_out if r.cause not in causes),
-        edits=(*given.edits, *hidden.edits),
+        edits=edits,
     )
+
+
+def _causes(diagnosis: Diagnosis) -> dict[str, set[str]]:
+    """Return the causes that explain segments, by the segment's end."""
+    causes: dict[str, set[str]] = {}
+    for finding in _blaming(diagnosis.findings):
+        end = diagnosis.accused[finding.culprit].match.candidate
+        causes.setdefault(end, set()).add(finding.cause)
+    return causes
+
+
+def _poor(diagnosis: Diagnosis) -> set[str]:
+    """Return the ends of segments whose explanation leaves much of the error, or is not proved."""
+    return {
+        diagnosis.accused[finding.culprit].match.candidate
+        for finding in _blaming(diagnosis.findings)
+        if (proof := finding.proof) is None or proof.error_after > LEFT * proof.error_before
+    }
 
 
 def _blaming(findings: Iterable[Finding]) -> list[Any]:

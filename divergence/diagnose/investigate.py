@@ -83,7 +83,7 @@ def _investigate(
         )
     except (CaptureError, LoadError):  # some operators are not known in real numbers
         return diagnosis
-    return diagnosis if hidden is None else merged(diagnosis, hidden)
+    return diagnosis if hidden is None else merged(inquiry, diagnosis, hidden)
 
 
 def _inquire(

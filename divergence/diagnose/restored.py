@@ -45,7 +45,7 @@ def reference_weights(region: Region) -> dict[str, Array]:
 def wrong_weights(region: Region) -> set[str]:
     """Return the quantised constants that no rounding makes of the reference's parameters.
 
-    Whatever the way, it moves elements by less than a step by root mean square.
+    Whatever the way, it moves elements by less than a step by root mean square, of a row as well.
     """
     known, expected = reference_weights(region), list(expected_weights(region))
     return {
@@ -59,9 +59,16 @@ def _is_beyond(place: Operand, want: Array) -> bool:
     """Whether a constant is a version of a parameter, but more than a step apart."""
     for layout in layouts(want, place.value.shape):
         apart = layout.astype(np.float64) - place.value.astype(np.float64)
-        if resembles(layout, place.value) and np.sqrt(np.mean(apart**2)) > 2 * place.step:
+        if resembles(layout, place.value) and _greatest(apart) > 2 * place.step:
             return True
     return False
+
+
+def _greatest(apart: Array) -> float:
+    """Return the root mean square of what a parameter is off by, where it is most: of its rows."""
+    axes = [tuple(a for a in range(apart.ndim) if a != axis) for axis in range(apart.ndim)]
+    means = [np.mean(apart**2, axis=others) for others in axes if apart.ndim > 1]
+    return float(np.sqrt(max(float(mean.max()) for mean in (*means, np.mean(apart**2)))))
 
 
 def quantised(region: Region) -> Iterator[tuple[Operand, Array | None]]:
@@ -94,7 +101,7 @@ def _integers(
         if step is not None:
             yield Operand(node, numbers[0], name, real, half_step(step)), None
         return
-    for unit in _units(region, real, axis):  # the node that applies it stands further down
+    for unit in units(region, real, axis):  # the node that applies it stands further down
         yield Operand(node, numbers[0], name, real * unit, half_step(unit)), unit
 
 
@@ -119,7 +126,7 @@ def _tables(region: Region) -> Iterator[tuple[Operand, None]]:
                 yield Operand(node, numbers[0], name, real, half_step(scale)), None
 
 
-def _units(region: Region, value: Array, axis: int) -> Iterator[Array]:
+def units(region: Region, value: Array, axis: int) -> Iterator[Array]:
     """Yield the scales that the segment may apply behind a product of integers."""
     for node in region.node("Mul"):
         for name in node.input:

@@ -73,3 +73,39 @@ def test_a_file_whose_products_are_quantised_only_rounds(symmetric, bits, block)
     (finding,) = report.findings
     assert (finding.cause, finding.culprit) == ("precision.reduced", None)
     assert finding.proof.error_after < 1e-5 < finding.proof.error_before
+
+
+def test_a_few_rows_in_another_order_are_more_than_rounding():
+    torch.manual_seed(0)
+    model, given = Mixer().eval(), torch.randn(2, 5, 48)
+    file = export(model, (given,), opset_version=17)
+    weight = next(t for t in file.graph.initializer if list(t.dims) == [64, 48])
+    rows = numpy_helper.to_array(weight)[[1, 0, *range(2, 64)]]
+    weight.CopyFrom(numpy_helper.from_array(rows, weight.name))
+    report = divergence.trace(model, packed(file, False, 4, 16), given)
+    assert report.verdict.status == "divergent"
+    assert report.findings[0].cause == "weights.one"
+    assert "down.weight" in report.findings[0].explanation
+    assert report.findings[0].proof.holds
+
+
+class Scored(nn.Module):
+    """A product with a softmax behind it, whose scale is made of numbers alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(32, 8) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x))
+
+
+def test_of_two_remedies_within_the_rounding_the_one_that_is_right_without_it_is_named():
+    torch.manual_seed(0)
+    model, given = Scored().eval(), torch.randn(2, 9, 32)
+    file = export(model, (given,), opset_version=17)
+    (quotient,) = (n for n in file.graph.node if n.op_type == "Div")
+    quotient.input[:] = quotient.input[::-1]
+    report = divergence.trace(model, packed(file, False, 4, 16), given)
+    assert report.verdict.status == "divergent"
+    assert [f.cause for f in report.findings] == ["structure.order"]

@@ -113,13 +113,14 @@ def test_a_wrong_weight_is_found_behind_the_rounding(form, tmp_path):
     assert "head.weight" in found.explanation
 
 
-def test_a_weight_that_no_rounding_makes_of_the_references_is_wrong(tmp_path):
+@pytest.mark.parametrize("form", ["QDQ", "dynamic"])
+def test_a_weight_that_no_rounding_makes_of_the_references_is_wrong(form, tmp_path):
     def heavier(file):
         weight = next(t for t in file.graph.initializer if list(t.dims) == [24, 24])
         value = numpy_helper.to_array(weight) * np.float32(1.06)
         weight.CopyFrom(numpy_helper.from_array(value, weight.name))
 
-    report = attending("QDQ", tmp_path, heavier)
+    report = attending(form, tmp_path, heavier)
     assert report.verdict.status == "divergent"
     assert report.findings[0].cause == "weights.one"
     assert "out.weight" in report.findings[0].explanation
