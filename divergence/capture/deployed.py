@@ -22,7 +22,7 @@ from divergence.capture.onnx_file import OnnxFile, bodies, read_onnx
 from divergence.capture.onnx_graph import Wiring, wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.onnx_shapes import ValueType
-from divergence.capture.onnx_tensors import Stored, item_bytes
+from divergence.capture.onnx_tensors import Stored, held, item_bytes
 from divergence.capture.ordering import reorder
 from divergence.errors import CaptureError
 
@@ -56,18 +56,18 @@ def as_given(file: OnnxFile) -> Deployed:
 class Saved:
     """The graph that the runtime made of a file.
 
-    session: an ordinary one: it serves as the untouched run where nothing was renamed.
     plain: the same graph without channels-last layouts, where it has such.
     """
 
-    session: Session
     model: ModelProto
     weights: Mapping[str, Stored] = field(repr=False)
     plain: ModelProto | None
 
 
-def save(file: OnnxFile, settings: Settings, name: str) -> Saved:
+def save(file: OnnxFile, settings: Settings, name: str) -> tuple[Session, Saved]:
     """Make a session of the file and read back the graph that the runtime made of it.
+
+    The session is an ordinary one: it serves as the untouched run where nothing was renamed.
 
     Raises:
         LoadError: the runtime refuses the file. CaptureError: there is no room for the graph.
@@ -82,8 +82,8 @@ def save(file: OnnxFile, settings: Settings, name: str) -> Saved:
         if channels_last.is_used(saved.model.graph):
             plain = _without(channels_last.OPTIMIZER, file, settings, Path(folder))
         # The mappings outlive the folder: the files' pages stay until the last one is closed.
-        held = {key: _held(stored) for key, stored in saved.weights.items()}
-    return Saved(session, saved.model, held, plain)
+        weights = {key: held(key, w.element, w.read()) for key, w in saved.weights.items()}
+    return session, Saved(saved.model, weights, plain)
 
 
 def deployed(file: OnnxFile, saved: Saved, types: Mapping[str, ValueType]) -> Deployed:
@@ -137,11 +137,6 @@ def _located(
         own_values = wiring.producers.keys() - places.keys()
         places.update({name: turned[name] for name in own_values & turned.keys()})
     return places
-
-
-def _held(stored: Stored) -> Stored:
-    array = stored.read()
-    return Stored(stored.name, stored.shape, stored.element, lambda: array)
 
 
 def _kept(own: GraphProto, other: GraphProto, prefix: str, places: dict[str, Place]) -> None:

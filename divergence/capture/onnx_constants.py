@@ -39,8 +39,8 @@ def initializers(
     weights = {}
     for tensor in graph.initializer:
         name = prefix + tensor.name
-        held = None if prefix else stored.get(tensor.name)
-        load = held.read if held else partial(value_of, tensor)
+        apart = None if prefix else stored.get(tensor.name)
+        load = apart.view if apart else partial(value_of, tensor)
         word = dtype_word(tensor.data_type) or "float32"
         weights[name] = Weight(name, tuple(tensor.dims), word, load)
     for sparse in graph.sparse_initializer:

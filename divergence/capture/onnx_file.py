@@ -66,9 +66,9 @@ def read_onnx(source: Path | str | ModelProto) -> OnnxFile:
         raise LoadError(
             f"{path.name if path else 'The ONNX model'} holds no graph; export the model again."
         )
-    light, weights = _detach(model, path.parent if path else None)
+    light, weights = _detach(model, path)
     if path is not None:
-        _hold(light.graph, path.parent)
+        _hold(light.graph, path)
     inlined = bool(light.functions)
     if inlined:
         light = _inlined(light)
@@ -139,21 +139,22 @@ def _stand_in(node: NodeProto, taken: Counter[str]) -> str:
 
 
 def _parse(path: Path) -> ModelProto:
-    import onnx
     from google.protobuf.message import DecodeError
+
+    from divergence.capture import onnx_bytes
 
     if not path.is_file():
         raise LoadError(f"There is no file {str(path)!r}; check the path of the ONNX model.")
     try:
-        return onnx.load(path, format="protobuf", load_external_data=False)
-    except DecodeError as error:
+        return onnx_bytes.parse(path)
+    except (DecodeError, onnx_bytes.MalformedError) as error:
         raise LoadError(
             f"{path.name} cannot be read as an ONNX file ({error}); it is truncated or of "
             f"another kind: export or copy it again."
         ) from error
 
 
-def _detach(model: ModelProto, folder: Path | None) -> tuple[ModelProto, dict[str, Stored]]:
+def _detach(model: ModelProto, path: Path | None) -> tuple[ModelProto, dict[str, Stored]]:
     """Return a copy of the model that refers to its large weights, and the weights."""
     from onnx import ModelProto
 
@@ -161,7 +162,7 @@ def _detach(model: ModelProto, folder: Path | None) -> tuple[ModelProto, dict[st
     weights: dict[str, Stored] = {}
     for descriptor, value in model.ListFields():
         if descriptor.name == "graph":
-            _detach_graph(model.graph, light.graph, folder, weights)
+            _detach_graph(model.graph, light.graph, path, weights)
         elif descriptor.is_repeated:
             getattr(light, descriptor.name).MergeFrom(value)
         else:
@@ -170,12 +171,12 @@ def _detach(model: ModelProto, folder: Path | None) -> tuple[ModelProto, dict[st
 
 
 def _detach_graph(
-    graph: GraphProto, light: GraphProto, folder: Path | None, weights: dict[str, Stored]
+    graph: GraphProto, light: GraphProto, path: Path | None, weights: dict[str, Stored]
 ) -> None:
     for descriptor, value in graph.ListFields():
         if descriptor.name == "initializer":
             for tensor in graph.initializer:
-                detach_tensor(tensor, light.initializer.add(), folder, weights)
+                detach_tensor(tensor, light.initializer.add(), path, weights)
         elif descriptor.is_repeated:
             getattr(light, descriptor.name).MergeFrom(value)
         else:
@@ -183,11 +184,11 @@ def _detach_graph(
 
 
 def detach_tensor(
-    tensor: TensorProto, light: TensorProto, folder: Path | None, weights: dict[str, Stored]
+    tensor: TensorProto, light: TensorProto, path: Path | None, weights: dict[str, Stored]
 ) -> None:
     """Make `light` the tensor, or a reference to it where it is large: then it is in `weights`.
 
-    folder: where data files lie, None for a model in memory.
+    path: the model's file, data files lie beside it; None for a model in memory.
 
     Raises:
         LoadError: the data file is missing, or the model is in memory.
@@ -198,17 +199,17 @@ def detach_tensor(
     if is_packed(tensor.data_type) or (not external and tensor.ByteSize() < INLINE_BYTES):
         light.CopyFrom(tensor)
         return
-    if external and folder is None:
+    if external and path is None:
         raise LoadError(
             f"The weight {tensor.name!r} of the ONNX model in memory lies in a data file; give "
             f"the model's path, or load it with its external data."
         )
-    stored = mapped(tensor, folder) if external and folder else detached(tensor)
+    stored = mapped(tensor, path) if external and path else detached(tensor)
     weights[tensor.name] = stored
     refer(light, stored)
 
 
-def _hold(graph: GraphProto, folder: Path) -> None:
+def _hold(graph: GraphProto, path: Path) -> None:
     """Read in what bodies and attributes keep in data files: sessions share initializers alone."""
     from onnx import TensorProto
 
@@ -217,7 +218,7 @@ def _hold(graph: GraphProto, folder: Path) -> None:
         tensors.extend(tensor for _, body in bodies(node) for tensor in body.initializer)
         for tensor in tensors:
             if tensor.data_location == TensorProto.EXTERNAL:
-                data = mapped(tensor, folder).read().tobytes()
+                data = mapped(tensor, path).read().tobytes()
                 tensor.ClearField("external_data")
                 tensor.ClearField("data_location")
                 tensor.raw_data = data

@@ -83,6 +83,7 @@ class OnnxRunner:
             by_observers=self._by_observers,
         )
         self._laid_out: tuple[Call, Flat | None] | None = None
+        self._answer: tuple[Call, tuple[Array, ...]] | None = None
 
     def program(self, call: Call) -> Program:
         """Return the values of the file as sites, the same at every level of optimisation.
@@ -93,6 +94,8 @@ class OnnxRunner:
         """
         reading = ahead(partial(self._known, self._feeds(call)))
         self._sessions.rewrite()
+        self.untouched(call)
+        self._sessions.release()
         program = reading.result().program
         trace = self._sessions.trace
         hidden = {**trace.hidden, **_formless(program, trace)}
@@ -145,8 +148,14 @@ class OnnxRunner:
         return tuple(self._sessions.tracer.run(feeds, show))
 
     def untouched(self, call: Call) -> tuple[Array, ...]:
-        """Return the outputs of a session of the file as it is, with nothing observed."""
-        return tuple(self._sessions.plain.run(self._feeds(call)))
+        """Return the outputs of a session of the file as it is, with nothing observed.
+
+        It is run once for a call.
+        """
+        with self._lock:
+            if self._answer is None or self._answer[0] is not call:
+                self._answer = call, self.run(call)
+            return self._answer[1]
 
     def fed_windows(
         self, boundaries: Sequence[str], sizes: Mapping[str, int], memory: int | None = None

@@ -196,7 +196,7 @@ def _value(array: Array) -> OrtValue:
     from onnx import helper
     from onnxruntime import OrtValue
 
-    array = np.asarray(array, order="C")  # what the runtime would have to copy is not shared
+    array = np.require(array, requirements=("C", "A"))  # it would not share what it has to copy
     if array.dtype.isbuiltin == 1:
         return OrtValue.ortvalue_from_numpy(array)
     element = helper.np_dtype_to_tensor_dtype(array.dtype)

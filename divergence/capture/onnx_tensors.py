@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -24,12 +25,15 @@ INLINE_BYTES = 1024
 class Stored:
     """A tensor whose bytes lie outside the graph: on disk, or in the loaded file's memory.
 
-    read: gives the values read-only, mapped and not copied where they lie on disk.
+    view: gives the values read-only, as they lie: on disk they are mapped and may be askew, which
+    numpy can read. read: the same in places that any code can read; where that takes a copy, all
+    who hold it share one.
     """
 
     name: str
     shape: tuple[int, ...]
     element: int
+    view: Callable[[], Array] = field(repr=False, compare=False)
     read: Callable[[], Array] = field(repr=False, compare=False)
 
 
@@ -44,7 +48,7 @@ def dtype_word(element: int) -> str | None:
 
     if element == TensorProto.STRING:
         return "str"
-    if element == TensorProto.UNDEFINED:
+    if element == TensorProto.UNDEFINED or element not in TensorProto.DataType.values():
         return None
     return str(helper.tensor_dtype_to_np_dtype(element).name)
 
@@ -90,17 +94,19 @@ def value_of(tensor: TensorProto) -> Array:
     return array
 
 
-def mapped(tensor: TensorProto, folder: Path) -> Stored:
-    """Return a tensor whose bytes are in a file beside the graph.
+def mapped(tensor: TensorProto, model: Path) -> Stored:
+    """Return a tensor whose bytes are in the model's file, or in the one beside it that it names.
 
     Raises:
         LoadError: the file is missing, too short, or lies outside the folder.
     """
     place = {entry.key: entry.value for entry in tensor.external_data}
-    path = (folder / place.get("location", "")).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path, folder = model, model.parent
+    if "location" in place:
+        path = (folder / place["location"]).resolve()
+    if path is not model and not path.is_relative_to(folder.resolve()):
         raise LoadError(
-            f"The weight {tensor.name!r} refers to {place.get('location')!r}, which lies outside "
+            f"The weight {tensor.name!r} refers to {place['location']!r}, which lies outside "
             f"the model's folder; put the file beside the model and export it again."
         )
     if not path.is_file():
@@ -108,17 +114,21 @@ def mapped(tensor: TensorProto, folder: Path) -> Stored:
             f"The weight {tensor.name!r} is stored in {path.name!r}, which is not beside the "
             f"model in {folder}; copy the data file there too."
         )
-    read = partial(_map, path, int(place.get("offset", 0)), _signature(tensor))
-    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, read)
+    view = partial(_map, path, int(place.get("offset", 0)), _signature(tensor))
+    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, view, _Aligned(view))
 
 
 def detached(tensor: TensorProto) -> Stored:
     """Return a tensor that has been held in the graph, without copying raw bytes twice."""
     if not tensor.HasField("raw_data"):
-        array = value_of(tensor)
-        return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, lambda: array)
+        return held(tensor.name, tensor.data_type, value_of(tensor))
     read = partial(_view, tensor.raw_data, _signature(tensor))
-    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, read)
+    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, read, read)
+
+
+def held(name: str, element: int, array: Array) -> Stored:
+    """Return a tensor whose values are at hand."""
+    return Stored(name, array.shape, element, lambda: array, lambda: array)
 
 
 def is_packed(element: int) -> bool:
@@ -152,4 +162,23 @@ def _map(path: Path, offset: int, signature: _Signature) -> Array:
             f"The data file {path.name!r} ends at byte {size}, but the weight {name!r} reaches to "
             f"byte {needed}; the file is truncated: copy it again."
         )
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+
+
+class _Aligned:
+    """Reads a view, through a copy where it lies askew, for as long as somebody holds that."""
+
+    def __init__(self, view: Callable[[], Array]) -> None:
+        self._view = view
+        self._copy: ReferenceType[Array] | None = None
+
+    def __call__(self) -> Array:
+        copy = self._copy() if self._copy is not None else None
+        if copy is not None:
+            return copy
+        array = self._view()
+        if not array.flags.aligned:
+            array = np.array(array)
+            array.flags.writeable = False
+            self._copy = ref(array)
+        return array

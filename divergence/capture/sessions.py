@@ -33,6 +33,7 @@ class Sessions:
         self._file, self._settings, self._known = file, settings, known
         self._name, self._memory, self._by_observers = name, memory, by_observers
         self._lock = RLock()
+        self._untouched: Session | None = None
 
     def rewrite(self) -> None:
         """Let ONNX Runtime rewrite the file, where that will be needed in any case."""
@@ -44,7 +45,17 @@ class Sessions:
     def plain(self) -> Session:
         """A session of the file as it is."""
         with self._lock:
+            if self._untouched is None and self._is_rewritten:
+                _ = self._saved  # leaves one where it is the first
+            if self._untouched is None:
+                source, weights = self._file.source, self._file.weights
+                self._untouched = Session(source, self._settings, weights, name=self._name)
             return self._untouched
+
+    def release(self) -> None:
+        """Drop the session of the file as it is: the next one is made in its memory."""
+        with self._lock:
+            self._untouched = None
 
     @property
     def trace(self) -> Trace:
@@ -65,7 +76,10 @@ class Sessions:
 
     @cached_property
     def _saved(self) -> Saved:
-        return save(self._file, self._settings, self._name)
+        session, saved = save(self._file, self._settings, self._name)
+        if not self._file.changed:
+            self._untouched = session
+        return saved
 
     @property
     def _is_rewritten(self) -> bool:
@@ -78,12 +92,6 @@ class Sessions:
         if not self._is_rewritten:
             return as_given(self._file)
         return deployed(self._file, self._saved, self._known().types)
-
-    @cached_property
-    def _untouched(self) -> Session:
-        if self._is_rewritten and not self._file.changed:
-            return self._saved.session
-        return Session(self._file.source, self._settings, self._file.weights, name=self._name)
 
     @cached_property
     def _planned(self) -> Trace:

@@ -11,7 +11,7 @@ import numpy as np
 
 from divergence.capture.onnx_file import refer
 from divergence.capture.onnx_session import Session, Settings
-from divergence.capture.onnx_tensors import INLINE_BYTES, Stored, is_packed
+from divergence.capture.onnx_tensors import INLINE_BYTES, Stored, held, is_packed
 from divergence.diagnose.edits import Edit
 from divergence.errors import CaptureError, LoadError
 from divergence.records import Array
@@ -59,7 +59,7 @@ class Trial:
     def _stored(self) -> Mapping[str, Stored]:
         """The large constants, which sessions are given by name."""
         return {
-            name: Stored(name, value.shape, element, lambda value=value: value)  # type: ignore[misc]
+            name: held(name, element, value)
             for name, value in self.constants.items()
             if value.nbytes >= INLINE_BYTES and not is_packed(element := _element(value))
         }

@@ -67,7 +67,7 @@ def chains(graph: Graph) -> Iterator[Chain]:
 
 
 def _chain(graph: Graph, node: Node, kernel: Kernel) -> Chain:
-    matrix = np.nan_to_num(rows(kernel.load(), kernel.axis))
+    matrix = rows(kernel.load(), kernel.axis)
     statistics = moments(matrix)
     return Chain(
         head=node.index,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +21,9 @@ def load(weight: Weight) -> Floats:
     return np.asarray(weight.load(), dtype=np.float64)
 
 
+@cache
 def sampled(count: int) -> NDArray[np.int64]:
-    """Return at most 48 of `count` channels, evenly spread.
+    """Return at most 48 of `count` channels, evenly spread; not to be modified.
 
     >>> sampled(3).tolist(), len(sampled(1000))
     ([0, 1, 2], 48)
@@ -30,15 +34,20 @@ def sampled(count: int) -> NDArray[np.int64]:
 
 
 def rows(array: Array, axis: int) -> Floats:
-    """Return a (sampled channels, elements of each) matrix; `axis` holds the channels."""
-    chosen = np.take(array, sampled(array.shape[axis]), axis=axis)
-    moved = np.moveaxis(np.asarray(chosen, dtype=np.float64), axis, 0)
-    return moved.reshape(moved.shape[0], -1)
+    """Return a (sampled channels, elements of each) matrix; `axis` holds the channels.
+
+    What is not finite counts as nothing.
+    """
+    # By index, which reads the rows alone; `take` first copies an array that lies askew.
+    chosen = np.moveaxis(array, axis, 0)[sampled(array.shape[axis])]
+    matrix = np.asarray(chosen, dtype=np.float64, order="C").reshape(len(chosen), -1)
+    return matrix if math.isfinite(matrix.sum()) else np.where(np.isfinite(matrix), matrix, 0.0)
 
 
 def norms(matrix: Floats) -> Floats:
     """Return the root mean square of each row."""
-    return np.asarray(np.sqrt(np.mean(matrix**2, axis=1)), dtype=np.float64)
+    squares = np.einsum("ij,ij->i", matrix, matrix)
+    return np.asarray(np.sqrt(squares / max(1, matrix.shape[1])), dtype=np.float64)
 
 
 def moments(matrix: Floats) -> Floats:
@@ -51,13 +60,13 @@ def moments(matrix: Floats) -> Floats:
     rms = norms(matrix)[:, None]
     unit = matrix / np.where(rms > 0, rms, 1.0)
     square = unit * unit
-    columns = (
-        unit.mean(axis=1),
-        np.abs(unit).mean(axis=1),
-        (square * unit).mean(axis=1),
-        (square * square).mean(axis=1),
+    sums: tuple[Floats, ...] = (
+        unit.sum(axis=1),
+        np.abs(unit).sum(axis=1),
+        np.einsum("ij,ij->i", square, unit),
+        np.einsum("ij,ij->i", square, square),
     )
-    return np.stack(columns, axis=1)
+    return np.asarray(np.stack(sums, axis=1) / max(1, matrix.shape[1]))
 
 
 def signature(statistics: Floats) -> Floats:
