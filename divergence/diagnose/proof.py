@@ -56,7 +56,7 @@ class Bench:
 
 def workable(claims: Sequence[Claim], bench: Bench) -> list[Claim]:
     """Return the claims whose edits the file takes; one that a body cannot take is left out."""
-    if bench.error([edit for claim in claims for edit in claim.edits]) is not None:
+    if not claims or bench.error([e for claim in claims for e in claim.edits]) is not None:
         return list(claims)
     return [claim for claim in claims if bench.error(claim.edits) is not None]
 
@@ -68,6 +68,8 @@ def prove(claims: Sequence[Claim], bench: Bench) -> list[Proof | None]:
     fault does not hide what undoing another does. Where the segment's own end shows it more
     clearly (the error heals on the way, or drowns in rounding that grew), its figures stand.
     """
+    if not claims:
+        return []
     everything = bench.error([edit for claim in claims for edit in claim.edits])
     found = [_proof(number, claims, bench, everything) for number in range(len(claims))]
     return [proof if proof.holds else None for proof in found]
