@@ -7,12 +7,12 @@ graph, and every session that is made of it shares one copy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergence.capture.onnx_tensors import INLINE_BYTES, Stored, detached, is_packed, mapped
+from divergence.capture.onnx_tensors import INLINE_BYTES, Stored, detached, hold, is_packed, mapped
 from divergence.errors import LoadError
 
 if TYPE_CHECKING:
@@ -198,6 +198,8 @@ def detach_tensor(
     external = tensor.data_location == TensorProto.EXTERNAL
     if is_packed(tensor.data_type) or (not external and tensor.ByteSize() < INLINE_BYTES):
         light.CopyFrom(tensor)
+        if external and path:
+            hold(light, path)
         return
     if external and path is None:
         raise LoadError(
@@ -211,17 +213,34 @@ def detach_tensor(
 
 def _hold(graph: GraphProto, path: Path) -> None:
     """Read in what bodies and attributes keep in data files: sessions share initializers alone."""
-    from onnx import TensorProto
-
     for node in every_node(graph):
         tensors = [attribute.t for attribute in node.attribute if attribute.HasField("t")]
         tensors.extend(tensor for _, body in bodies(node) for tensor in body.initializer)
-        for tensor in tensors:
-            if tensor.data_location == TensorProto.EXTERNAL:
-                data = mapped(tensor, path).read().tobytes()
-                tensor.ClearField("external_data")
-                tensor.ClearField("data_location")
-                tensor.raw_data = data
+        _hold_each(tensors, path)
+
+
+def _hold_each(tensors: Iterable[TensorProto], path: Path) -> None:
+    from onnx import TensorProto
+
+    for tensor in tensors:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            hold(tensor, path)
+
+
+def whole(path: Path) -> ModelProto:
+    """Return the model of a file with all that lies in data files beside it.
+
+    Raises:
+        LoadError: a data file is missing.
+    """
+    import onnx
+
+    model = onnx.load(path, format="protobuf", load_external_data=False)
+    _hold_each(model.graph.initializer, path)
+    for function in model.functions:
+        _hold_each((a.t for node in function.node for a in node.attribute if a.HasField("t")), path)
+    _hold(model.graph, path)
+    return model
 
 
 def refer(tensor: TensorProto, stored: Stored) -> None:

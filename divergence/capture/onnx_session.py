@@ -72,6 +72,8 @@ class Session:
         from onnxruntime import InferenceSession
 
         options = _options(settings)
+        if settings.folder is not None and not isinstance(source, Path):
+            _look_in(options, settings.folder)
         if save is not None:
             _save_to(options, save)
         if observed:
@@ -141,10 +143,13 @@ def _options(settings: Settings) -> SessionOptions:
     options.enable_cpu_mem_arena = settings.arena
     if settings.threads is not None:
         options.intra_op_num_threads = settings.threads
-    if settings.folder is not None:
-        key = "session.model_external_initializers_file_folder_path"
-        options.add_session_config_entry(key, str(settings.folder.resolve()))
     return options
+
+
+def _look_in(options: SessionOptions, folder: Path) -> None:
+    """Tell where the data files of a model in memory are; of a path the runtime knows it."""
+    key = "session.model_external_initializers_file_folder_path"
+    options.add_session_config_entry(key, str(folder.resolve()))
 
 
 def _observe(options: SessionOptions) -> None:

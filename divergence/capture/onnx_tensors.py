@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
@@ -100,11 +101,35 @@ def mapped(tensor: TensorProto, model: Path) -> Stored:
     Raises:
         LoadError: the file is missing, too short, or lies outside the folder.
     """
+    path, offset, _ = _place(tensor, model)
+    view = partial(_map, path, offset, _signature(tensor))
+    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, view, _Aligned(view))
+
+
+def hold(tensor: TensorProto, model: Path) -> None:
+    """Read in what a tensor keeps in a data file.
+
+    Raises:
+        LoadError: as `mapped`.
+    """
+    path, offset, length = _place(tensor, model)
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read(length)
+    tensor.ClearField("external_data")
+    tensor.ClearField("data_location")
+    tensor.raw_data = data
+
+
+def _place(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
+    """Return the file, and offset and length in it; a length of -1 reaches to the end."""
     place = {entry.key: entry.value for entry in tensor.external_data}
     path, folder = model, model.parent
     if "location" in place:
-        path = (folder / place["location"]).resolve()
-    if path is not model and not path.is_relative_to(folder.resolve()):
+        # By its words: where links beside the model lead to is up to who made them, as a cache of
+        # downloads does.
+        path = Path(normpath(folder / place["location"]))
+    if path is not model and not path.is_relative_to(normpath(folder)):
         raise LoadError(
             f"The weight {tensor.name!r} refers to {place['location']!r}, which lies outside "
             f"the model's folder; put the file beside the model and export it again."
@@ -114,8 +139,7 @@ def mapped(tensor: TensorProto, model: Path) -> Stored:
             f"The weight {tensor.name!r} is stored in {path.name!r}, which is not beside the "
             f"model in {folder}; copy the data file there too."
         )
-    view = partial(_map, path, int(place.get("offset", 0)), _signature(tensor))
-    return Stored(tensor.name, tuple(tensor.dims), tensor.data_type, view, _Aligned(view))
+    return path, int(place.get("offset", 0)), int(place.get("length", -1))
 
 
 def detached(tensor: TensorProto) -> Stored:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergence.capture.onnx_file import name_nodes
+from divergence.capture.onnx_file import name_nodes, whole
 from divergence.diagnose.edits import Edit
 from divergence.errors import OutputError
 from divergence.writable import why_not
@@ -56,7 +56,7 @@ def _whole(source: Path | ModelProto) -> ModelProto:
     from onnx import inliner
 
     if isinstance(source, Path):
-        model = onnx.load(source)
+        model = whole(source)
     else:
         model = onnx.ModelProto()
         model.CopyFrom(source)

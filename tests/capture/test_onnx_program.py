@@ -8,7 +8,9 @@ from onnx import TensorProto, helper, numpy_helper, save_model
 
 from divergence.capture.onnx_file import read_onnx
 from divergence.capture.onnx_program import onnx_program
+from divergence.capture.onnx_runner import OnnxRunner
 from divergence.errors import LoadError
+from divergence.records import Call
 from tests.capture.onnx_graphs import BRANCHES, FUNCTION, LOOP, SCAN, graph
 
 
@@ -243,3 +245,31 @@ def test_a_file_in_any_order_is_read_in_the_one_that_it_runs_in():
     program = onnx_program(model)
     assert [site.name for site in program.sites] == ["x", "a", "b", "y"]
     assert [node.op_type for node in model.graph.node] == ["Add", "Neg", "Relu"]
+
+
+def test_links_to_a_model_and_its_data_are_followed_as_a_cache_of_downloads_lays_them(tmp_path):
+    """Hugging Face's hub keeps both in a folder of blobs, under other names."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    snapshot.mkdir()
+    weight = np.arange(1200, dtype=np.float32).reshape(30, 40)
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 30])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 40])],
+            [numpy_helper.from_array(weight, "w")],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=10,
+    )
+    save_model(model, blobs / "m", save_as_external_data=True, location="d", size_threshold=0)
+    (blobs / "m").rename(blobs / "1f")
+    (snapshot / "model.onnx").symlink_to("../blobs/1f")
+    (snapshot / "d").symlink_to("../blobs/d")
+    runner = OnnxRunner(snapshot / "model.onnx")
+    x = np.ones((2, 30), np.float32)
+    call = Call((), {"x": x})
+    assert "y" in {site.name for site in runner.program(call).sites}
+    np.testing.assert_allclose(runner.run(call)[0], x @ weight)
