@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from divergence.matching.graph import Graph, Node
 from divergence.matching.hints import Hint
@@ -198,7 +198,7 @@ class Board:
         return first.part != second.part or below[0] != below[1]
 
 
-def sources(graph: Graph, index: int, paired: Mapping[int, int]) -> set[int]:
+def sources(graph: Graph, index: int, paired: Collection[int]) -> set[int]:
     """Return the nearest nodes with a partner that feed a node, through some that have none."""
     found: set[int] = set()
     frontier, seen = [index], {index}

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from divergence.matching.board import Board
+from divergence.matching.board import Board, sources
 from divergence.matching.fingerprints import Fingerprint, distances
 from divergence.matching.kinds import SAME
 from divergence.matching.sides import Prints
@@ -28,8 +28,9 @@ def refuted(board: Board, pairing: Pairing, prints: Prints, fixed: Collection[Ma
     """Return the pairing without groups of pairs that values refute and results do not need.
 
     A group begins with operators that are not of one kind and hold unrelated values, goes on as
-    long as values differ, and all that reads it agrees. It is no longer than a formula: behind a
-    real divergence all values differ, and may agree again where a network forgets it.
+    long as values differ; all that it reads agrees, and all that reads it. It is no longer than a
+    formula. Behind a real divergence all values differ, and may agree again where a network
+    forgets it: what is read differs there.
     """
     left, right = board.reference, board.candidate
     apart: dict[int, float] = {}
@@ -45,7 +46,9 @@ def refuted(board: Board, pairing: Pairing, prints: Prints, fixed: Collection[Ma
             starts.add(i)
     outputs = {left.of[name] for name in left.program.outputs if name in left.of}
     strange = {i for i, far in apart.items() if far > _AGREED} - outputs
-    gone = {i for start in starts & strange for i in _group(board, start, strange, apart)}
+    groups = [_group(board, start, strange, apart) for start in starts & strange]
+    found = set().union(*groups)
+    gone = {i for group in groups if _begins(board, group, strange - found, apart) for i in group}
     gone -= {left.of[pair.reference] for pair in fixed if pair.reference in left.of}
     lost = [pair for pair in pairing.matches if left.of.get(pair.reference) in gone]
     if not lost:
@@ -73,6 +76,14 @@ def _group(
             elif reader not in group and apart.get(reader, np.inf) > _AGREED:
                 return set()
     return group if any(board.reference.nodes[i].consumers for i in group) else set()
+
+
+def _begins(
+    board: Board, group: Collection[int], strange: Collection[int], known: Collection[int]
+) -> bool:
+    """Return whether nothing strange leads into a group."""
+    read = {k for i in group for k in sources(board.reference, i, known)}
+    return read.isdisjoint(strange)
 
 
 def _turn(ours: Fingerprint, theirs: Fingerprint) -> float:
