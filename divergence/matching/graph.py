@@ -29,7 +29,7 @@ from divergence.matching.kinds import (
 )
 from divergence.matching.ranges import clips, has_relu, is_quantised_table
 from divergence.matching.recurrent import state_of_cell
-from divergence.matching.steps import crops, frozen, operator, reverses, split, steps_of
+from divergence.matching.steps import frozen, moves, operator, split, steps_of
 from divergence.matching.unblocked import DOMAIN
 from divergence.records import Program, Site
 
@@ -256,7 +256,7 @@ class Graph:
         if size == math.prod(site.shape) and self._is_neutral(site, name, len(operands)):
             return True
         weights = self.program.weights
-        if size != math.prod(site.shape) or crops(site, weights) or reverses(site, weights):
+        if size != math.prod(site.shape) or moves(site, weights):
             return False
         return name in TRANSPARENT or (name in TRANSPARENT_IF_SAME_SIZE and len(operands) == 1)
 

@@ -14,6 +14,7 @@ from divergence.matching.linear import Chains
 from divergence.matching.reasons import strangers
 from divergence.matching.recurrent import whole
 from divergence.matching.relations import Relations
+from divergence.matching.scaled import move_scaled
 from divergence.matching.sides import Prints, Sides, Strategy
 from divergence.matching.spread import spread
 from divergence.matching.topology import around
@@ -66,6 +67,7 @@ def decided(
     for least, lead in _ROUNDS:
         for pair in _decisions(board, least, lead):
             _tell(board, around(board, pair))
+    move_scaled(board)
     return board
 
 

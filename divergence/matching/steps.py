@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from divergence.matching.kinds import kind_of, normal
 from divergence.records import Site, Weight
 
@@ -40,7 +42,12 @@ def operator(site: Site) -> str:
     return aten if isinstance(aten, str) else site.op
 
 
-def crops(site: Site, weights: Mapping[str, Weight]) -> bool:
+def moves(site: Site, weights: Mapping[str, Weight]) -> bool:
+    """Return whether a layout operator moves elements even at the same size: another value."""
+    return any(does(site, weights) for does in (_crops, _reverses, _reorders))
+
+
+def _crops(site: Site, weights: Mapping[str, Weight]) -> bool:
     """Return whether a padding also cuts off: at the same size it moves all that it keeps."""
     if normal(operator(site)) not in {"pad", "constant_pad_nd"}:
         return False
@@ -51,11 +58,19 @@ def crops(site: Site, weights: Mapping[str, Weight]) -> bool:
     return any(isinstance(amount, int) and amount < 0 for amount in amounts)
 
 
-def reverses(site: Site, weights: Mapping[str, Weight]) -> bool:
+def _reverses(site: Site, weights: Mapping[str, Weight]) -> bool:
     """Return whether a slice takes its elements from the end: all of them are another value."""
     if site.op != "Slice" or len(site.weights) < 4:  # starts, ends, axes and steps
         return False
     return bool((weights[site.weights[3]].load() < 0).any())
+
+
+def _reorders(site: Site, weights: Mapping[str, Weight]) -> bool:
+    """Return whether a gathering takes all elements in another order, or in one not known."""
+    if kind_of(operator(site)) != "gather":
+        return False
+    taken = [weights[n].load().reshape(-1) for n in site.weights if "int" in weights[n].dtype]
+    return not taken or any((index % len(index) != np.arange(len(index))).any() for index in taken)
 
 
 def steps_of(site: Site, operands: int) -> tuple[str, ...]:

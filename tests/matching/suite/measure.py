@@ -22,6 +22,7 @@ USED = 0.5  # confidence from which a pair counts for a verdict
 _SMALL = 4096  # elements of values that a trace looks at in any case
 _GROSS = 1e-2  # relative difference from which a trace asks values what belongs together
 _EXACT, _INEXACT = 1e-2, 0.25  # relative to the spread of a value
+_NOISE = 4.0  # times what rounding makes of the reference's own value is one value still
 
 
 @dataclass
@@ -72,9 +73,9 @@ class Result:
 class Known:
     """What truth is taken from: values of the reference, of the file and of the untouched one.
 
-    tolerance: of the file's values, 0 where the rewrite keeps names and makes values inexact: then
-        the untouched file's value of that name says more. scopes: the untouched file's value by
-        module, as `scoped` finds them.
+    tolerance: of the file's values (more where rounding alone makes more of the reference's), 0
+        where the rewrite keeps names and makes values inexact: then the untouched file's value of
+        that name says more. scopes: the untouched file's value by module, as `scoped` finds them.
     """
 
     reference: Values
@@ -133,24 +134,27 @@ class Known:
         now = self.candidate.arrays.get(pair.candidate)
         if reference is None:
             return False
-        if now is not None and same(reference, now, pair.alignment, self.tolerance or _INEXACT):
+        noise = min(_NOISE * self.reference.noise.get(pair.reference, 0.0), _INEXACT)
+        tolerance = max(self.tolerance or _INEXACT, noise)
+        if now is not None and same(reference, now, pair.alignment, tolerance):
             return True
         if self.twin is None:
             return False
         before = self.twin.arrays.get(self._before(self._sites[pair.candidate]))
-        return before is not None and same(reference, before, pair.alignment, _EXACT)
+        exact = max(_EXACT, noise)
+        return before is not None and same(reference, before, pair.alignment, exact)
 
     def _before(self, site: Site) -> str:
         """Return the value of the exact file that a site stands for, "" where that is not known.
 
         By name; where another operator makes it now (a quantiser drops a Relu and gives its
-        name to what was before it), by the name of the node.
+        name to what was before it) or none does (a converter casts the output), by the node.
         """
         named = self._twins.get(_bare(site.name))
-        if named is None or named.op == site.op:
-            return named.name if named else ""
+        if named is not None and named.op == site.op:
+            return named.name
         same = (s.name for s in self._twins.values() if s.node == site.node and s.op == site.op)
-        return next(same, named.name)
+        return next(same, named.name if named else "")
 
 
 def _bare(site: str) -> str:

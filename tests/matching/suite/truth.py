@@ -21,15 +21,21 @@ _POSITIONS = 257  # order statistics that say whether two values hold the same c
 
 @dataclass
 class Values:
-    """What one side's sites hold on both inputs, by site name."""
+    """What one side's sites hold on both inputs, by site name.
+
+    noise: how far the values are from what float64 gives, relative to their spread, where that
+        is known.
+    """
 
     program: Program
     arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    noise: dict[str, float] = field(default_factory=dict)
     _contents: dict[str, np.ndarray | None] = field(default_factory=dict)
 
-    def probe(self, site: str, value: np.ndarray, exact: Any = None) -> None:
-        del exact
+    def probe(self, site: str, value: np.ndarray, exact: np.ndarray | None = None) -> None:
         self.arrays.setdefault(site, []).append(np.array(value))
+        if exact is not None:
+            self.noise[site] = max(self.noise.get(site, 0.0), apart(value, exact))
 
     @cached_property
     def prints(self) -> Fingerprints:
@@ -65,7 +71,7 @@ def reference_values(model: nn.Module, inputs: tuple[Tensor, Tensor]) -> Values:
     values = Values(runner.program(calls[0]))
     sites = [site.name for site in values.program.sites]
     for call in calls:
-        runner.run(call, values.probe, sites)
+        runner.run(call, values.probe, sites, exact="free")
     return values
 
 
@@ -84,17 +90,22 @@ def candidate_values(path: Any, inputs: tuple[Tensor, Tensor], turned: bool) -> 
 
 def alike(first: np.ndarray, second: np.ndarray, tolerance: float) -> bool:
     """Return whether two arrays differ by at most `tolerance` of their spread, on average."""
+    return apart(first, second) <= tolerance
+
+
+def apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Return by how much two arrays differ on average, relative to the first one's spread."""
     if first.shape != second.shape:
-        return False
+        return np.inf
     first, second = first.astype(np.float64), second.astype(np.float64)
     finite = np.isfinite(first)
     if not np.array_equal(finite, np.isfinite(second)):
-        return False
+        return np.inf
     first, second = first[finite], second[finite]
     if not first.size:
-        return True
+        return 0.0
     spread = max(float(first.std()), 1e-2 * float(np.abs(first).max(initial=0.0)), 1e-9)
-    return float(np.sqrt(np.mean((first - second) ** 2))) <= tolerance * spread
+    return float(np.sqrt(np.mean((first - second) ** 2))) / spread
 
 
 def same(
