@@ -162,6 +162,43 @@ def test_two_layers_more_and_no_weight_in_common_is_another_network():
     assert match(ours.program(value), theirs.program(other)).matches == ()
 
 
+@pytest.mark.parametrize("swapped", [True, False])
+def test_other_steps_between_layers_without_a_weight_in_common_are_another_network(swapped):
+    ours, theirs = Sketch("op"), Sketch("node")
+    value, other = ours.input("x", IMAGE), theirs.input("in", IMAGE)
+    for i in range(6):
+        kernels = np.random.default_rng(i).normal(size=(2, 8, 8, 3, 3)).astype("float32")
+        weight = ours.weight(f"w{i}", kernels[1])
+        value = ours.op(f"conv{i}", "convolution", IMAGE, [value], [weight])
+        value = ours.op(f"gelu{i}", "gelu", IMAGE, [value])
+        other = theirs.op(f"c{i}", "Conv", IMAGE, [other], [theirs.weight(f"k{i}", kernels[0])])
+        gelu = theirs.op(f"g{i}", "Gelu", IMAGE, [other])
+        other = theirs.op(f"n{i}", "Sin", IMAGE, [gelu])
+        other = theirs.op(f"s{i}", "Mul", IMAGE, [gelu, other])
+    programs = ours.program(value), theirs.program(other)
+    found = match(*reversed(programs)) if swapped else match(*programs)
+    assert found.matches == ()
+    alone = {e.name: (e.reference, e.candidate) for e in found.unlike}[
+        "steps of its own between layers"
+    ]
+    assert sorted(alone) == [0, 10]
+
+
+@pytest.mark.parametrize(("alpha", "partner"), [(0.25, "scaled"), (1.0, "product")])
+def test_a_product_that_took_in_a_scale_stands_opposite_the_scaled_one(alpha, partner):
+    ours, theirs = Sketch("op"), Sketch("node")
+    value, other = ours.input("x", (1, 6, 6)), theirs.input("x", (1, 6, 6))
+    value = ours.op("product", "bmm", (1, 6, 6), [value, value])
+    value = ours.op("scaled", "mul", (1, 6, 6), [value], attributes={"other": 0.25})
+    other = theirs.op("v", "FusedMatMul", (1, 6, 6), [other, other], attributes={"alpha": alpha})
+    value, other = (
+        ours.op("y", "tanh", (1, 6, 6), [value]),
+        theirs.op("z", "Tanh", (1, 6, 6), [other]),
+    )
+    found = pairs(match(ours.program(value), theirs.program(other)))
+    assert found == {"x": "x", partner: "v", "y": "z"}
+
+
 def test_a_pair_given_by_hand_stands():
     given = Match("conv1", "r0", "by hand", 1.0)
     found = match(torch_net(), onnx_net(), fixed=[given])

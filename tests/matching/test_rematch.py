@@ -134,17 +134,21 @@ def cosine(kind: str, inner: str, prefix: str = "") -> Program:
     return sketch.program(sketch.op(f"{prefix}last", "cos", SHAPE, [value]))
 
 
-@pytest.mark.parametrize(("inner", "agrees"), [("Mul", True), ("Mul", False), ("Div", True)])
-def test_steps_of_another_formula_are_no_pairs_where_the_result_agrees(inner, agrees):
+@pytest.mark.parametrize(
+    ("inner", "agreeing"),
+    [("Mul", "x sum last"), ("Mul", "x"), ("Div", "x sum last"), ("Mul", "sum last")],
+)
+def test_steps_of_another_formula_are_no_pairs_where_operands_and_result_agree(inner, agreeing):
     reference, candidate = cosine("op", "div"), cosine("node", inner, "v_")
-    matches = [Match("x", "x", "input name", 0.99)]
+    matches = []
     prints: tuple[dict, dict] = {}, {}
-    for name in ("first", "second", "sum", "last"):
+    for name in ("x", "first", "second", "sum", "last"):
         value, other = RANDOM.normal(size=(2, *SHAPE))
+        theirs = name if name == "x" else f"v_{name}"
         prints[0][name] = fingerprint(value)
-        prints[1][f"v_{name}"] = fingerprint(value if name in {"sum", "last"} and agrees else other)
-        matches.append(Match(name, f"v_{name}", "topology", 0.95))
+        prints[1][theirs] = fingerprint(value if name in agreeing.split() else other)
+        matches.append(Match(name, theirs, "topology", 0.95))
     found = rematch(reference, candidate, Pairing(tuple(matches), ()), prints)
     kept = {m.reference for m in found.matches}
-    dropped = inner == "Mul" and agrees
+    dropped = inner == "Mul" and agreeing == "x sum last"
     assert kept == {"x", "sum", "last"} | (set() if dropped else {"first", "second"})
