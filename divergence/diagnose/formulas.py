@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from divergence.diagnose.lowering import formula_of
 from divergence.diagnose.suspect import Suspect
-from divergence.records import Site
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -39,17 +37,15 @@ def spans(suspect: Suspect, node: NodeProto) -> Iterator[Span]:
     yield from ((source, target) for target in targets for source in sources)
 
 
-def is_rest(suspect: Suspect, span: Span, site: Site) -> bool:
-    """Whether a span holds the functions of a site's formula, put together by fewer operators."""
-    wanted = formula_of(site, suspect.region.reference_weights)
-    left = [node.op_type for node in _between(suspect, span) if node.op_type != "Identity"]
+def is_rest(left: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether operators hold the functions of a formula, put together by fewer of its others."""
     if PARTS.symmetric_difference(wanted) - PARTS != PARTS.symmetric_difference(left) - PARTS:
         return False
     return sum(op in PARTS for op in left) < sum(op in PARTS for op in wanted)
 
 
-def _between(suspect: Suspect, span: Span) -> list[NodeProto]:
-    """Return the nodes that lead from a span's source to its target."""
+def steps_between(suspect: Suspect, span: Span) -> list[str]:
+    """Return the operators that lead from a span's source to its target, in order."""
     source, target = span
     makers = {output: node for node in suspect.region.nodes for output in node.output}
     behind, before, stack = {source}, set[str](), [target]
@@ -62,5 +58,5 @@ def _between(suspect: Suspect, span: Span) -> list[NodeProto]:
     for node in suspect.region.nodes:
         if behind.intersection(node.input) and before.intersection(node.output):
             behind.update(node.output)
-            found.append(node)
-    return found
+            found.append(node.op_type)
+    return [op for op in found if op != "Identity"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from divergence.diagnose.builder import Place, insert, rebuild
-from divergence.diagnose.formulas import PARTS, Span, is_rest, spans
+from divergence.diagnose.formulas import PARTS, Span, is_rest, spans, steps_between
 from divergence.diagnose.lowering import (
     LOWERINGS,
     formula_of,
@@ -74,6 +75,7 @@ def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:
 
 def rests(suspect: Suspect) -> Iterator[Hypothesis]:
     """The reference's function in place of its own formula without one of its operators."""
+    between = cache(partial(steps_between, suspect))  # for all sites: it walks the whole segment
     for site in suspect.region.reference.sites:
         op = function_of(site)
         if op not in LOWERINGS or site.alias_of:
@@ -81,7 +83,7 @@ def rests(suspect: Suspect) -> Iterator[Hypothesis]:
         parts = formula_of(site, suspect.region.reference_weights)
         for node in suspect.region.node(*makers(op), *parts):
             for span in spans(suspect, node):
-                if is_rest(suspect, span, site):
+                if is_rest(between(span), parts):
                     yield _whole(suspect, site, op, span, node)
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from divergence.diagnose.builder import rebuild
-from divergence.diagnose.formulas import Span, is_rest, spans
-from divergence.diagnose.lowering import LOWERINGS, canonical, function_of, lowered, settings_of
+from divergence.diagnose.formulas import Span, is_rest, spans, steps_between
+from divergence.diagnose.lowering import (
+    LOWERINGS,
+    canonical,
+    formula_of,
+    function_of,
+    lowered,
+    settings_of,
+)
 from divergence.diagnose.reading import attribute, scalar_operands
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.records import Evidence, Site
@@ -35,12 +43,16 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     if not wanted:
         return "the reference's segment has no activation that could be rebuilt"
     tried: dict[tuple[Span, str], Hypothesis] = {}
+    between = cache(partial(steps_between, suspect))
+    formulas = {site.name: formula_of(site, suspect.region.reference_weights) for site in wanted}
     for node in nodes:
         for site in wanted[::-1]:
             if canonical(_described(suspect, node)) == _wanted(site):
                 continue
             for span in spans(suspect, node):
-                if is_rest(suspect, span, site):  # an operator is missing: see `missing_op`
+                if is_rest(
+                    between(span), formulas[site.name]
+                ):  # an operator is missing: see `missing_op`
                     continue
                 tried.setdefault((span, _wanted(site)), _hypothesis(suspect, site, span))
     return list(tried.values()) or f"both sides apply {describe(suspect)}"
