@@ -98,7 +98,7 @@ class Survey:
 
     def enter(self, frame: Frame, arguments: Any) -> None:
         """Note what a module call is given."""
-        self._arguments[frame] = self._read(tensors(arguments))
+        self._arguments[frame] = _parted(map(self._flow.maker, tensors(arguments)))
         self._weights[frame] = {}
 
     def before_write(self, written: list[Tensor]) -> None:
@@ -110,12 +110,13 @@ class Survey:
         outputs = tensors(ran.result)
         operands = list(op.operands(args, kwargs))
         written = ran.written
-        sources, weights = self._read(operands)
+        makers = [self._flow.maker(tensor) for tensor in operands]
+        sources, weights = _parted(makers)
         for source in sources:
             source.readers += 1
         self._weights[frame].update(dict.fromkeys(weights))
         attributes = op.attributes(args, kwargs)
-        fixed = op.name == "lift_fresh" or self._all_known(operands)
+        fixed = op.name == "lift_fresh" or None not in makers
         constant = fixed and not op.draws(args, kwargs) and all(s.constant for s in sources)
         targets = outputs or written
         for index, tensor in enumerate(targets):
@@ -198,18 +199,6 @@ class Survey:
             _hide_layout(work, site)
         return bool(chain)
 
-    def _read(self, operands: Iterable[Tensor]) -> tuple[list[Draft], list[str]]:
-        """Return the sites and the weights whose values these tensors hold."""
-        sources: list[Draft] = []
-        weights: list[str] = []
-        for tensor in operands:
-            maker = self._flow.maker(tensor)
-            if isinstance(maker, Draft):
-                sources.append(maker)
-            elif maker:
-                weights.append(str(maker))
-        return sources, weights
-
     def _draft(
         self, name: str, kind: SiteKind, op: str, frame: Frame | None, tensor: Tensor
     ) -> Draft:
@@ -222,8 +211,17 @@ class Survey:
         for tensor in written:
             self._flow.wrote(tensor, draft)
 
-    def _all_known(self, operands: list[Tensor]) -> bool:
-        return all(self._flow.maker(tensor) is not None for tensor in operands)
+
+def _parted(makers: Iterable[Draft | _Weight | None]) -> tuple[list[Draft], list[str]]:
+    """Return the sites and the weights among those who made some values."""
+    sources: list[Draft] = []
+    weights: list[str] = []
+    for maker in makers:
+        if isinstance(maker, Draft):
+            sources.append(maker)
+        elif maker:
+            weights.append(str(maker))
+    return sources, weights
 
 
 def _shares(tensor: Tensor, operands: list[Tensor]) -> bool:
