@@ -169,13 +169,23 @@ def _ranged(bared: Bared, first: Inquiry, inquire: Callable[[Level], Inquiry]) -
         if open_ones:
             still = _wrong_values(inquire(bared.level(dict.fromkeys(open_ones, cut))))
             cuts.update({name: cut for name in open_ones if name not in still})
-    errors = {each.match.candidate: each.introduced.max_abs for each in free.accused}
-    accused = {each.match.candidate: each.introduced.max_abs for each in first.accused}
+    errors, accused = _errors(free), _errors(first)
     bound = _inside(first, set(errors) - set(accused))  # right only where values are cut off
     freed = [name for name, error in accused.items() if errors.get(name, 0.0) <= error]
     known = bound.union(cuts)
     cuts.update(dict.fromkeys(_inside(first, freed) - known, FREE))
-    return inquire(bared.level(cuts))
+    best = inquire(bared.level(cuts))
+    # With all ranges open at once, pairs were given up that are wrong only for that.
+    worse = [name for name, error in _errors(best).items() if error > accused.get(name, 0.0)]
+    if not worse:
+        return best
+    spoilt = _inside(first, worse)
+    return inquire(bared.level({name: cut for name, cut in cuts.items() if name not in spoilt}))
+
+
+def _errors(inquiry: Inquiry) -> dict[str, float]:
+    """Return the greatest error of each segment that is accused, by its end."""
+    return {each.match.candidate: each.introduced.max_abs for each in inquiry.accused}
 
 
 def _wrong_values(inquiry: Inquiry) -> set[str]:

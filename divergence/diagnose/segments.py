@@ -82,10 +82,10 @@ def awake(found: Segment, sites: Mapping[str, Site], readers: Mapping[str, set[s
 
 
 def readers_of_constants(program: Program) -> Mapping[str, set[str]]:
-    """Return the sites that read a constant, by its name."""
+    """Return the sites that read a constant's values, by its name."""
     found: dict[str, set[str]] = {}
     for site in program.sites:
-        for name in site.weights:
+        for name in site.weights if site.op not in {"Shape", "Size"} else ():
             found.setdefault(name, set()).add(site.name)
     return found
 

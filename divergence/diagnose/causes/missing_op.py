@@ -57,12 +57,11 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
         if partner is None or partner not in suspect.feeds:
             continue
         lacking = _lacking(suspect, name, partner)
-        for aten, op in BINARY.items():
-            for site in suspect.region.sites(aten):
-                for place in places(suspect) if site.name in lacking else ():
-                    yield _missing(
-                        suspect, place, op, partner, f"{op} of {name} ({site.name})", site.name
-                    )
+        for site in suspect.region.reference.sites:
+            op = BINARY.get(operator(site))  # that of a module is its last
+            for place in places(suspect) if op and site.name in lacking else ():
+                what = f"{op} of {name} ({site.name})"
+                yield _missing(suspect, place, str(op), partner, what, site.name)
 
 
 def _lacking(suspect: Suspect, name: str, partner: str) -> set[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isclose
 from operator import neg
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergence.diagnose.edits import set_weight
+from divergence.diagnose.edits import set_weight, together
 from divergence.diagnose.inner import fixed_values
 from divergence.diagnose.reading import (
     ARITHMETIC,
@@ -81,8 +81,10 @@ def _listed(found: Sequence[Hypothesis] | str) -> Sequence[Hypothesis]:
 def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
     """Yield the reference's number for each one that the candidate adds or multiplies by.
 
-    In a network these are as good as parameters: a wrong one is the same fault.
+    In a network these are as good as parameters: a wrong one is the same fault. One that several
+    nodes are wrong by alike was one number before it was exported: first all at once.
     """
+    alike: dict[tuple[str, float, float], list[Hypothesis]] = {}
     for name, op, number in scalar_settings(suspect):
         for node in suspect.region.node(*ARITHMETIC[op]):
             if _keeps_from_zero(suspect.region, node):
@@ -90,7 +92,17 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
             own = number if node.op_type.lower() == op else INVERSE[op](number)
             for position, found in scalar_operands(suspect, node):
                 if not isclose(found, own, rel_tol=1e-6, abs_tol=1e-12):
-                    yield _scalar(suspect, (node, position), name, own, found)
+                    told = _scalar(suspect, (node, position), name, own, found)
+                    places = alike.setdefault((node.op_type, own, found), [])
+                    if all(told.edit.values != known.edit.values for known in places):
+                        places.append(told)
+    for places in alike.values():
+        if len(places) > 1:
+            edits = [told.edit for told in places]
+            action = "; ".join(edit.action for edit in edits)
+            yield replace(places[0], edit=together(edits, action))
+    for places in alike.values():
+        yield from places
 
 
 def _keeps_from_zero(region: Region, node: NodeProto) -> bool:
