@@ -43,7 +43,8 @@ def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
         for part in parts:
             merged = _merged(inquiry, part)
             if merged is not None:
-                kept = [e for e in kept if e not in part] + list(merged.examined)
+                kept = _again(inquiry, [e for e in kept if e not in part], merged.wrong)
+                kept += merged.examined
                 wrong += merged.wrong
                 break
     for source, part in _sources(inquiry, kept):
@@ -51,6 +52,21 @@ def join(inquiry: Inquiry, examined: Sequence[Examined]) -> Joined:
         if at_source:
             kept = [e for e in kept if e not in part] + at_source
     return Joined(tuple(_without_twins(kept)), tuple(wrong))
+
+
+def _again(
+    inquiry: Inquiry, examined: Sequence[Examined], wrong: Sequence[Match]
+) -> list[Examined]:
+    """Examine segments again that a pair bounded which is none: on that they may be explained."""
+    names = {match.reference for match in wrong}
+    scene = inquiry.scene
+    misled = [
+        e
+        for e in examined
+        if names.intersection(scene.reference_segment(e.accused.match.reference).inputs)
+    ]
+    found = look(inquiry, scene.without(wrong), [e.accused for e in misled])
+    return [*(e for e in examined if e not in misled), *found]
 
 
 def _widened(inquiry: Inquiry, examined: Examined) -> Examined:

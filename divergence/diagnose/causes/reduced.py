@@ -33,9 +33,11 @@ CUTS = (Cut(), Cut(slack=True), Cut(slack=True, sums=True))
 
 def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
     """Drop casts to a narrower type, the rounding to integers, stored integers."""
-    casts = [node for node in suspect.region.node("Cast") if narrow(node)]
+    narrowing = {node.output[0]: narrow(node) for node in suspect.region.node("Cast")}
+    narrowing.update(_truncating(suspect.region))
+    casts = [node for node in suspect.region.node("Cast") if narrowing[node.output[0]]]
     names = [node.name or node.output[0] for node in casts]
-    kinds, whole = sorted({narrow(node) for node in casts}), list[Edit]()
+    kinds, whole = sorted({narrowing[node.output[0]] for node in casts}), list[Edit]()
     rounding = [node for node in suspect.region.nodes if node.op_type in ROUNDING]
     weights = reference_weights(suspect.region)
     if rounding or weights:
@@ -104,6 +106,20 @@ def narrow(node: NodeProto) -> str:
 
     narrow = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
     return narrow.get(attribute(node, "to", 0), "")
+
+
+def _truncating(place: Region) -> dict[str, str]:
+    """Return the integer types that values are cast to, and back to real numbers, by name."""
+    from onnx import TensorProto
+
+    integers = {TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32, TensorProto.INT64}
+    real = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16}
+    back = {node.input[0] for node in place.node("Cast") if attribute(node, "to", 0) in real}
+    return {
+        node.output[0]: TensorProto.DataType.Name(attribute(node, "to", 0)).lower()
+        for node in place.node("Cast")
+        if node.output[0] in back and attribute(node, "to", 0) in integers
+    }
 
 
 def widened(node: NodeProto) -> Edit:
