@@ -12,6 +12,7 @@ from typing import Final
 from divergence.diagnose.causes import (
     accumulation,
     activation,
+    arithmetic,
     attention_layout,
     attention_scale,
     axis,
@@ -61,6 +62,7 @@ SEGMENT_CAUSES: Final[tuple[ModuleType, ...]] = (
     attention_scale,
     order,
     activation,
+    arithmetic,
     missing_op,
     attention_layout,
 )

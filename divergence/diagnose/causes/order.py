@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CAUSE = "structure.order"
 
 ORDERED = frozenset({"Concat", "Div", "MatMul", "Mod", "Pow", "Sub", "Where"})
+# Their parameters are all of one shape.
+NORMS = frozenset({"BatchNormalization", "InstanceNormalization", "LayerNormalization"})
 # Attributes of 0 or 1 that say in which order steps are taken: a sum from the end or before its
 # own element, a gate before a product or behind it.
 FLAGS = {"CumSum": ("reverse", "exclusive"), "GRU": ("linear_before_reset",)}
@@ -49,18 +51,20 @@ def _rewired(suspect: Suspect) -> Iterator[Hypothesis]:
     read = region.reads()
     for node in region.nodes:
         for operand, found in enumerate(node.input):
-            if found not in read or found in wanted:
-                continue
-            for want in sorted(wanted - read):
-                if feeds[want].size == feeds[found].size:
+            if list(node.input).count(found) > 1:  # in the place of another value
+                for want in sorted(wanted - {found}):
                     yield _wired(suspect, (node, operand), want)
+            elif found in read and found not in wanted:
+                for want in sorted(wanted - read):
+                    if feeds[want].size == feeds[found].size:
+                        yield _wired(suspect, (node, operand), want)
 
 
 def _wired(suspect: Suspect, place: tuple[NodeProto, int], want: str) -> Hypothesis:
     node, operand = place
     found, name = node.input[operand], node.name or node.output[0]
-    shape = suspect.feeds[found].shape
-    reshaped = shape if suspect.feeds[want].shape != shape else None
+    given = suspect.feeds.get(found, suspect.feeds[want])
+    reshaped = given.shape if suspect.feeds[want].shape != given.shape else None
     return Hypothesis(
         edit=rewire(node.output[0], operand, want, f"let {name} read {want}", reshaped),
         explanation=f"{name} reads {found} where the reference reads {want}",
@@ -112,10 +116,10 @@ def _path(makers: Mapping[str, NodeProto], name: str) -> list[str]:
 
 
 def _operands(node: NodeProto) -> Iterator[Hypothesis]:
-    if node.op_type not in ORDERED or len(node.input) < 2:
+    if node.op_type not in ORDERED | NORMS or len(node.input) < 2:
         return
     own = tuple(range(len(node.input)))
-    for order in _orders(own):
+    for order in _swaps(own) if node.op_type in NORMS else _orders(own):
         listed = [node.input[i] for i in order]
         name = node.name or node.output[0]
         action = f"give {name} its operands as {', '.join(listed)}"
@@ -161,6 +165,13 @@ def _orders(own: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
             swapped = list(own)
             swapped[i], swapped[j] = own[j], own[i]
             yield tuple(swapped)
+
+
+def _swaps(own: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the orders in which two operands behind the first, the value, are exchanged."""
+    for first, second in combinations(own[1:], 2):
+        other = {first: second, second: first}
+        yield tuple(other.get(number, number) for number in own)
 
 
 def _hypothesis(edit: Edit, explanation: str, evidence: Evidence) -> Hypothesis:
