@@ -21,6 +21,7 @@ from divergence.records import Match, Pairing, Unpaired
 _UNRELATED: Final = 0.5  # distance of directions: another gain alone does not make values strangers
 _AGREED: Final = 0.1  # distance of what agrees again, rounded to integers or not
 _LONGEST: Final = 12  # steps of a formula: the longest lowering known has 9
+_DOUBTED: Final = 0.85  # at most, how sure a pair is of which values cannot tell
 _REASON: Final = "values that are unrelated, and agree again behind: another formula"
 
 
@@ -30,7 +31,7 @@ def refuted(board: Board, pairing: Pairing, prints: Prints, fixed: Collection[Ma
     A group begins with operators that are not of one kind and hold unrelated values, goes on as
     long as values differ; all that it reads agrees, and all that reads it. It is no longer than a
     formula. Behind a real divergence all values differ, and may agree again where a network
-    forgets it: what is read differs there.
+    forgets it: what is read differs there. Such pairs stand, in doubt.
     """
     left, right = board.reference, board.candidate
     apart: dict[int, float] = {}
@@ -49,14 +50,18 @@ def refuted(board: Board, pairing: Pairing, prints: Prints, fixed: Collection[Ma
     groups = [_group(board, start, strange, apart) for start in starts & strange]
     found = set().union(*groups)
     gone = {i for group in groups if _begins(board, group, strange - found, apart) for i in group}
-    gone -= {left.of[pair.reference] for pair in fixed if pair.reference in left.of}
-    lost = [pair for pair in pairing.matches if left.of.get(pair.reference) in gone]
-    if not lost:
-        return pairing
-    alone = [Unpaired("reference", pair.reference, _REASON) for pair in lost]
-    names = dict.fromkeys(pair.candidate for pair in lost)
+    stay = set(fixed)
+    lost = [m for m in pairing.matches if left.of.get(m.reference) in gone and m not in stay]
+    alone = [Unpaired("reference", match.reference, _REASON) for match in lost]
+    names = dict.fromkeys(match.candidate for match in lost)
     alone += [Unpaired("candidate", name, _REASON) for name in names]
-    matches = tuple(pair for pair in pairing.matches if pair not in lost)
+    matches = tuple(
+        replace(match, confidence=min(match.confidence, _DOUBTED))
+        if left.of.get(match.reference) in found - gone and match not in stay
+        else match
+        for match in pairing.matches
+        if match not in lost
+    )
     return replace(pairing, matches=matches, unpaired=(*pairing.unpaired, *alone))
 
 

@@ -152,3 +152,5 @@ def test_steps_of_another_formula_are_no_pairs_where_operands_and_result_agree(i
     kept = {m.reference for m in found.matches}
     dropped = inner == "Mul" and agreeing == "x sum last"
     assert kept == {"x", "sum", "last"} | (set() if dropped else {"first", "second"})
+    doubted = {m.reference for m in found.matches if m.confidence < 0.9}
+    assert doubted == ({"first", "second"} if agreeing == "sum last" else set())
