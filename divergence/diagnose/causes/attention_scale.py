@@ -53,6 +53,8 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
 
 def search(suspect: Suspect) -> Iterator[Hypothesis]:
     """Find the gain that no rule gives, where logits are not seen at the segment's end."""
+    if suspect.produced.shape != suspect.expected.shape:
+        return  # no gain gives a value another shape
     if stands_before_softmax(suspect) and _seen(suspect) is None:
         for place in _places(suspect):
             yield _hypothesis(suspect, place, _searched(suspect, place))
