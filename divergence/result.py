@@ -108,7 +108,7 @@ def _judged(
     if steps.entrance.differs:
         text = f"{steps.entrance.sentence} {_fed(steps, network, culprits, text)}"
         answer = Status.DIVERGENT
-    return Verdict(answer, text + _alone(steps, outputs)), culprits
+    return Verdict(answer, text + _alone(steps, pairs, outputs)), culprits
 
 
 def _fed(steps: Steps, answer: Status, culprits: Sequence[Culprit], text: str) -> str:
@@ -194,16 +194,30 @@ def _outputs(steps: Steps, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     return tuple(found.values())
 
 
-def _alone(steps: Steps, outputs: Sequence[Pair]) -> str:
+def _alone(steps: Steps, pairs: Sequence[Pair], outputs: Sequence[Pair]) -> str:
     """Name outputs that one side alone has; they do not change the status."""
+    if not outputs:
+        return _cut_off(steps, pairs)
     ours = [n for n in steps.reference.outputs if n not in {p.reference for p in outputs}]
     theirs = [n for n in steps.candidate.outputs if n not in {p.candidate for p in outputs}]
     parts = [
         f"{side} alone has {', '.join(names)}"
         for side, names in (("the reference", ours), ("the candidate", theirs))
-        if names and outputs
+        if names
     ]
     return f" Not compared: {'; '.join(parts)}." if parts else ""
+
+
+def _cut_off(steps: Steps, pairs: Sequence[Pair]) -> str:
+    """Say which inner value of one side the other one ends with, if any."""
+    ends = steps.reference.outputs
+    found = [p for p in pairs if p.reference in ends or p.candidate in steps.candidate.outputs]
+    if not found:
+        return ""
+    last = found[-1]
+    if last.reference in ends:
+        return f" The reference ends with what is {last.candidate} inside the candidate."
+    return f" The candidate ends with what is `{last.reference}` inside the reference."
 
 
 def _culprits(steps: Steps, pairs: Sequence[Pair]) -> Iterable[Culprit]:

@@ -29,7 +29,16 @@ from divergence.matching.kinds import (
 )
 from divergence.matching.ranges import clips, has_relu, is_quantised_table
 from divergence.matching.recurrent import state_of_cell
-from divergence.matching.steps import frozen, moves, operator, split, steps_of
+from divergence.matching.steps import (
+    frozen,
+    is_sum,
+    moves,
+    operator,
+    part_of,
+    shares,
+    split,
+    steps_of,
+)
 from divergence.matching.unblocked import DOMAIN
 from divergence.records import Program, Site
 
@@ -170,16 +179,23 @@ class Graph:
         return ""
 
     def _compute(self, site: Site, operands: tuple[int, ...]) -> None:
-        op, weights, part = operator(site), self._own_weights(site), self._part(site)
+        op, weights, part = (
+            operator(site),
+            self._own_weights(site),
+            part_of(site, self.program.weights),
+        )
         key = (normal(op), operands, weights, frozen(site.attributes), part)
         if operands and normal(op) not in RANDOM and key in self._known:
             self._join(site, self._known[key])  # computed twice: one content
             return
         steps = self._steps(site, len(operands))
+        added, first, last = shares(site, weights)
+        if added:
+            operands = (self._once(site, "add", operands[:1], added), *operands[1:])
         for kind in steps[:-1]:
-            operands = (self._append(site, kind, operands, weights),)
-            weights = ()
-        index = self._append(site, steps[-1], operands, weights)
+            operands, first = (self._once(site, kind, operands, first),), ()
+        append = self._once if is_sum(site) else self._append
+        index = append(site, steps[-1], operands, first + last)
         self.nodes[index].part = state_of_cell(site, part) or self._state(steps[-1], operands)
         self._known[key] = index
         self._join(site, index)
@@ -187,14 +203,20 @@ class Graph:
             self.of[site.alias_of] = index  # others may read it by that name
 
     def _steps(self, site: Site, operands: int) -> tuple[str, ...]:
-        """Return the kinds of the steps that a site takes; one element picked is a slice."""
+        """Return the kinds of the steps that a site takes."""
         if site.scope in self.whole and site.kind == "module":
             return (kind_of(site.op),)
-        steps = steps_of(site, operands)
-        if has_relu(site, self.program.weights):
-            return (*steps, "relu")
-        picks = site.op == "Gather" and operands == 1 and len(site.weights) == 1
-        return ("slice",) if picks and self._is_number(site.weights[0]) else steps
+        steps = steps_of(site, operands, self.program.weights)
+        return (*steps, "relu") if has_relu(site, self.program.weights) else steps
+
+    def _once(
+        self, site: Site, kind: str, operands: tuple[int, ...], weights: tuple[str, ...]
+    ) -> int:
+        """Return a step that a node takes on the way to any of its outputs."""
+        key = kind, operands, weights, frozen(site.attributes, but="divergence.output")
+        if key not in self._known:
+            self._known[key] = self._append(site, kind, operands, weights)
+        return self._known[key]
 
     def _append(
         self, site: Site, kind: str, operands: tuple[int, ...], weights: tuple[str, ...]
@@ -271,25 +293,8 @@ class Graph:
             return False
         return bool((weights[0].load() == NEUTRAL[name]).all())
 
-    def _part(self, site: Site) -> float:
-        """Return which of its operator's results this is, or at which index a slice begins."""
-        name = site.name
-        if site.kind != "node" and name.endswith("]") and "[" in name:
-            return float(name[name.rindex("[") + 1 : -1])
-        for key in ("divergence.output", "index", "start"):
-            if isinstance(site.attributes.get(key), int):
-                return float(site.attributes[key])
-        if site.op in {"Slice", "Gather"} and site.weights and self._is_number(site.weights[0]):
-            return float(self.program.weights[site.weights[0]].load().reshape(-1)[0])
-        return 0.0
-
     def _state(self, kind: str, operands: tuple[int, ...]) -> float:
         """Return which results of a recurrent network's layers are put together, 0 for others."""
         read = [self.nodes[i] for i in operands]
         parts = {node.part if node.kind == RECURRENT else 0.0 for node in read}
         return parts.pop() if kind == "concat" and len(parts) == 1 else 0.0
-
-    def _is_number(self, weight: str) -> bool:
-        """Return whether a weight is one integer."""
-        values = self.program.weights[weight]
-        return math.prod(values.shape) == 1 and "int" in values.dtype

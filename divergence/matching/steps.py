@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ _FUSED: Final[dict[str, tuple[str, ...]]] = {
     "biassoftmax": ("add", "softmax"),
     "biassplitgelu": ("add", "mul"),
 }
+_SUM: Final = 3  # which output of a norm of a sum is the sum
+# How many weights such a norm has besides a bias of the first operand.
+_NORMED: Final = {"skiplayernormalization": 2, "skipsimplifiedlayernormalization": 1}
 _PARAMETRIC: Final = frozenset({"conv", "conv_transpose", "matmul", "rnn", "attention"})
 
 
@@ -73,16 +77,19 @@ def _reorders(site: Site, weights: Mapping[str, Weight]) -> bool:
     return not taken or any((index % len(index) != np.arange(len(index))).any() for index in taken)
 
 
-def steps_of(site: Site, operands: int) -> tuple[str, ...]:
-    """Return the kinds of the steps that a node takes, the one that is its output last."""
+def steps_of(site: Site, operands: int, weights: Mapping[str, Weight]) -> tuple[str, ...]:
+    """Return the kinds of the steps that a node takes, the one that is its output last.
+
+    One element that is picked is a slice.
+    """
     name, kind = normal(operator(site)), kind_of(operator(site))
     if site.kind == "input":
         return ("input",)
+    if site.op == "Gather" and operands == 1 and len(site.weights) == 1:
+        return ("slice" if is_number(weights[site.weights[0]]) else kind,)
     if name == "quantizelinear":
         return ("relu",)
-    steps = _FUSED.get(name, (kind,))
-    if name.startswith("skip") and operands < 2:
-        steps = steps[1:]
+    steps = _fused(site, name, operands) or (kind,)
     if kind in _PARAMETRIC - {"rnn", "attention"}:
         if kind == "conv" and operands > 1 and site.kind == "node":
             steps += ("add",)
@@ -94,11 +101,56 @@ def steps_of(site: Site, operands: int) -> tuple[str, ...]:
     return steps
 
 
-def frozen(attributes: Mapping[str, Any]) -> str:
-    """Return what says whether two operators were given the same, besides values."""
+def _fused(site: Site, name: str, operands: int) -> tuple[str, ...]:
+    """Return the steps of a node that ONNX Runtime fused for one of its outputs."""
+    if name == "fastgelu" and site.weights:
+        return ("add", "gelu")
+    steps = _FUSED.get(name, ())
+    if name.startswith("skip") and operands < 2:
+        steps = steps[1:]
+    return steps[:-1] if is_sum(site) else steps
+
+
+def is_sum(site: Site) -> bool:
+    """Return whether a site is the sum that a norm of ONNX Runtime gives beside its result."""
+    return normal(site.op) in _NORMED and site.attributes.get("divergence.output") == _SUM
+
+
+def shares(site: Site, weights: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the weights of what a node adds to its first operand, of its first and last step."""
+    own = _NORMED.get(normal(site.op))
+    if own is None:
+        return (), weights, ()
+    return weights[own:], (), () if is_sum(site) else weights[:own]
+
+
+def is_number(weight: Weight) -> bool:
+    """Return whether a weight is one integer."""
+    return math.prod(weight.shape) == 1 and "int" in weight.dtype
+
+
+def part_of(site: Site, weights: Mapping[str, Weight]) -> float:
+    """Return which of its operator's results this is, or at which index a slice begins."""
+    name = site.name
+    if site.kind != "node" and name.endswith("]") and "[" in name:
+        return float(name[name.rindex("[") + 1 : -1])
+    for key in ("divergence.output", "index", "start"):
+        if isinstance(site.attributes.get(key), int):
+            return float(site.attributes[key])
+    if site.op in {"Slice", "Gather"} and site.weights and is_number(weights[site.weights[0]]):
+        return float(weights[site.weights[0]].load().reshape(-1)[0])
+    return 0.0
+
+
+def frozen(attributes: Mapping[str, Any], but: str = "") -> str:
+    """Return what says whether two operators were given the same, besides values.
+
+    but: an attribute that does not count.
+    """
     plain = (
         (key, value)
         for key, value in attributes.items()
-        if isinstance(value, int | float | str | tuple) and not key.startswith("pkg.torch")
+        if isinstance(value, int | float | str | tuple)
+        if key != but and not key.startswith("pkg.torch")
     )
     return repr(sorted(plain))

@@ -13,6 +13,7 @@ import divergence
 from divergence.matching import match
 from divergence.records import Program
 from tests.matching.programs import Sketch
+from tests.zoo.special import export
 
 TABLE = np.random.default_rng(3).normal(size=(12, 8)).astype("float32")
 
@@ -147,3 +148,17 @@ def test_a_reversed_value_is_another_one_of_the_same_size():
     assert {m.reference: m.candidate for m in found.matches} == {
         "x": "x", "flip": "turned", "tanh": "y",
     }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cut", ["candidate", "reference"])
+def test_a_network_without_its_head_ends_with_an_inner_value_of_the_whole(cut):
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
+    whole = nn.Sequential(*body, nn.Linear(8, 5))
+    x = torch.randn(2, 8)
+    ours, theirs = (whole, body) if cut == "candidate" else (body, whole)
+    report = divergence.trace(ours, export(theirs, (x,)), x)
+    assert report.verdict.status == "inconclusive"
+    assert f"The {cut} ends with what is" in report.verdict.sentence
+    assert "`1`" in report.verdict.sentence or cut == "reference"

@@ -199,6 +199,32 @@ def test_a_product_that_took_in_a_scale_stands_opposite_the_scaled_one(alpha, pa
     assert found == {"x": "x", partner: "v", "y": "z"}
 
 
+def fused_norm(kind: str) -> Program:
+    """A linear layer, the sum with what it read, a norm of it, a product of both."""
+    sketch, shape = Sketch(kind), (1, 4, 8)
+    generator = np.random.default_rng(5)
+    parameters = {
+        n: generator.normal(size=s) for n, s in (("w", (8, 8)), ("b", 8), ("g", 8), ("o", 8))
+    }
+    w, b, g, o = (sketch.weight(f"{kind}.{n}", v.astype("float32")) for n, v in parameters.items())
+    x = sketch.op("a", "Tanh", shape, [sketch.input("x", shape)])
+    if kind == "op":
+        fc = sketch.op("fc", "linear", shape, [x], [w, b])
+        total = sketch.op("sum", "add", shape, [x, fc])
+        norm = sketch.op("norm", "layer_norm", shape, [total], [g, o])
+    else:
+        fc = sketch.op("v_product", "MatMul", shape, [x], [sketch.weight("t", parameters["w"].T)])
+        made = {"inputs": [fc, x], "weights": [g, o, b], "op": "SkipLayerNormalization"}
+        norm = sketch.op("v_norm", shape=shape, attributes={"divergence.output": 0}, **made)
+        total = sketch.op("v_sum", shape=shape, attributes={"divergence.output": 3}, **made)
+    return sketch.program(sketch.op("y" if kind == "op" else "v_y", "mul", shape, [total, norm]))
+
+
+def test_a_bias_inside_a_norm_of_a_sum_is_no_value_of_the_product_before_it():
+    found = pairs(match(fused_norm("op"), fused_norm("node")))
+    assert found == {"x": "x", "a": "a", "sum": "v_sum", "norm": "v_norm", "y": "v_y"}
+
+
 def test_a_pair_given_by_hand_stands():
     given = Match("conv1", "r0", "by hand", 1.0)
     found = match(torch_net(), onnx_net(), fixed=[given])
