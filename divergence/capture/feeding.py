@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from divergence.capture.blocked_file import blocked_values
 from divergence.capture.onnx_file import OnnxFile
-from divergence.capture.onnx_graph import between, wire
+from divergence.capture.onnx_graph import Wiring, between, wire
 from divergence.capture.onnx_session import Session, Settings
 from divergence.capture.runner import Probe
 from divergence.capture.surgery import BLOCKED, prune
@@ -58,6 +59,14 @@ class FedWindow:
             value.flags.writeable = False
             probe(name, value)
 
+    def halves(self) -> tuple[FedWindow, FedWindow]:
+        """Return two windows that give the first half of the ends and the rest."""
+        wiring = wire(self._file.model.graph)
+        parts = _parts(wiring, self.ends, {*self.inputs, *self.ends})
+        middle = len(parts) // 2
+        of = partial(_window, wiring, self._file, self._elements, self._settings)
+        return of(parts[:middle]), of(parts[middle:])
+
     def _model(self) -> ModelProto:
         from onnx import ModelProto
 
@@ -86,27 +95,41 @@ def windows(
     ends = [name for name in dict.fromkeys(boundaries) if name in wiring.producers]
     ends.sort(key=lambda name: wiring.producers[name][0])
     inputs = {value.name for value in file.model.graph.input}
-    cuts = inputs | set(ends)
-    parts = [(end, *between(wiring, end, cuts)) for end in ends]
-    made = []
-    for group in _grouped(parts, sizes, memory):
-        read = {name for _, _, entries in group for name in entries}
-        nodes = {id(node): node for _, found, _ in group for node in found}
-        order = sorted(nodes.values(), key=lambda node: wiring.producers[_first(node)][0])
-        made.append(
-            FedWindow(
-                inputs=tuple(name for name in (*sorted(inputs), *ends) if name in read),
-                ends=tuple(end for end, _, _ in group),
-                nodes=tuple(node.name for node in order),
-                _file=file,
-                _elements=elements,
-                _settings=settings,
-            )
-        )
-    return made
+    parts = _parts(wiring, ends, inputs | set(ends))
+    of = partial(_window, wiring, file, elements, settings)
+    return [of(group) for group in _grouped(parts, sizes, memory)]
 
 
 _Part = tuple[str, list["NodeProto"], set[str]]
+
+
+def _parts(wiring: Wiring, ends: Sequence[str], cuts: Collection[str]) -> list[_Part]:
+    """Return each end with the nodes that compute it and the cuts that these read."""
+    return [(end, *between(wiring, end, cuts)) for end in ends]
+
+
+def _window(
+    wiring: Wiring,
+    file: OnnxFile,
+    elements: Mapping[str, int],
+    settings: Settings,
+    group: Sequence[_Part],
+) -> FedWindow:
+    read = {name for _, _, entries in group for name in entries}
+    nodes = {id(node): node for _, found, _ in group for node in found}
+
+    def place(name: str) -> int:
+        return wiring.producers[name][0] if name in wiring.producers else -1
+
+    order = sorted(nodes.values(), key=lambda node: place(_first(node)))
+    return FedWindow(
+        inputs=tuple(sorted(sorted(read), key=place)),
+        ends=tuple(end for end, _, _ in group),
+        nodes=tuple(node.name for node in order),
+        _file=file,
+        _elements=elements,
+        _settings=settings,
+    )
 
 
 def _grouped(

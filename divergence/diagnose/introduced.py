@@ -19,6 +19,7 @@ from divergence.compare.lineage import Lineage
 from divergence.compare.observe import compare
 from divergence.diagnose.layout import to_candidate
 from divergence.diagnose.masks import alike
+from divergence.errors import CaptureError
 from divergence.records import Array, Introduced, Match, Measured, Site
 
 
@@ -35,6 +36,9 @@ class Window(Protocol):
 
     def run(self, feeds: Mapping[str, Array], probe: Probe) -> None:
         """Run once; `probe` sees each end's own result."""
+
+    def halves(self) -> tuple[Window, Window]:
+        """Return two windows that give the first half of the ends and the rest."""
 
 
 # Runs the reference with its shadow reset at the given sites: `run(probe, sites)`.
@@ -125,13 +129,34 @@ class _Feeder:
                     self._run(self._open[number])
 
     def _run(self, window: Window) -> None:
-        window.run({name: self._fixed[name] for name in window.inputs}, self._see)
+        self._attempt(window)
         for name in {*window.inputs, *window.ends} & set(self._uses):
             self._uses[name] -= 1
             if not self._uses[name]:
                 self._held.values.pop(name, None)
                 self._held.rounding.pop(name, None)
                 self._fixed.pop(name, None)
+
+    def _attempt(self, window: Window) -> None:
+        """Run a window; where the runtime refuses, what of it can be run.
+
+        A segment that no right values can be given to, as indices out of range, adds what is
+        infinitely far from right: it is wrong itself, or one of the pairs that it reads is none.
+        """
+        try:
+            window.run({name: self._fixed[name] for name in window.inputs}, self._see)
+        except CaptureError:
+            if len(window.ends) > 1:
+                for half in window.halves():
+                    self._attempt(half)
+            else:
+                self._refused(*window.ends)
+
+    def _refused(self, site: str) -> None:
+        right = self._held.values.get(site)
+        if right is not None:
+            match = replace(self._matches[site], alignment=None)
+            self._add(self._matches[site], _infinite(self._compared(match, right, right)))
 
     def _see(self, site: str, value: Array, exact: Array | None = None) -> None:
         """Compare a segment's own result with the reference's value."""
@@ -140,18 +165,27 @@ class _Feeder:
         if match is None or site not in self._held.values:
             return
         reference = self._held.values[site]
-        rounding = self._held.rounding.get(site)
-        # Integers have no rounding; where none is known the units of the value bound the floor.
-        shadow = reference if rounding is None else reference.astype(np.float64) + rounding
-        lineage = self._lineages.get(match)
         own = value if match.alignment else alike(reference, value)
-        added = _introduced(compare(match, reference, own, shadow, lineage))
+        added = self._compared(match, reference, own)
         if added is None and match in self._misshapen:
             right = replace(match, alignment=None)
-            added = _introduced(compare(right, reference, reference, shadow, lineage))
-            added = added and replace(added, max_abs=math.inf, multiple=math.inf)
+            added = _infinite(self._compared(right, reference, reference))
+        self._add(match, added)
+
+    def _compared(self, match: Match, reference: Array, own: Array) -> Introduced | None:
+        rounding = self._held.rounding.get(match.candidate)
+        # Integers have no rounding; where none is known the units of the value bound the floor.
+        shadow = reference if rounding is None else reference.astype(np.float64) + rounding
+        lineage = self._lineages.get(self._matches[match.candidate])
+        return _introduced(compare(match, reference, own, shadow, lineage))
+
+    def _add(self, match: Match, added: Introduced | None) -> None:
         if added is not None:
             self.found[match] = added
+
+
+def _infinite(added: Introduced | None) -> Introduced | None:
+    return added and replace(added, max_abs=math.inf, multiple=math.inf)
 
 
 def _introduced(measured: Measured) -> Introduced | None:

@@ -31,6 +31,7 @@ from divergence.diagnose.proof import Bench
 from divergence.diagnose.segments import index, segment
 from divergence.diagnose.strangers import strangers
 from divergence.diagnose.suspects import Scene
+from divergence.diagnose.translation import in_aten
 from divergence.errors import CaptureError, LoadError
 from divergence.load.case import Case
 from divergence.options import Options
@@ -106,7 +107,7 @@ def _inquire(
     bounds = boundaries(reference, candidate, pairing, made | given)
     misfits = misshapen(observed.measured, made, index(reference))
     fitting = tuple(m for m in bounds if m.candidate not in {one.candidate for one in misfits})
-    scene = Scene(reference, candidate, fitting, model, case.module)
+    scene = Scene(_spoken(case, reference), candidate, fitting, model, case.module)
     inputs: Mapping[str, Array] = dict(call.kwargs)
 
     def remeasure(scene: Scene) -> dict[Match, Introduced]:
@@ -141,6 +142,13 @@ def _inquire(
         options=asked,
     )
     return inquiry, settled.wrong
+
+
+def _spoken(case: Case, reference: Program) -> Program:
+    """Return the reference in the words that detectors read, whatever it is."""
+    if isinstance(case.reference, OnnxRunner):
+        return in_aten(reference, case.reference.file.model)
+    return reference
 
 
 def _counted(

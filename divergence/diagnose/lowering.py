@@ -35,10 +35,12 @@ def _gelu(b: Builder, x: str, settings: Settings) -> str:
 
 
 def _hardtanh(b: Builder, x: str, settings: Settings) -> str:
-    low = settings.get("min_val", settings.get("min", -1.0))
-    high = settings.get("max_val", settings.get("max", 1.0))
-    low = -math.inf if low is None else float(low)
-    return _clip(b, x, low, math.inf if high is None else float(high))
+    return _clip(b, x, float(settings.get("min_val", -1)), float(settings.get("max_val", 1)))
+
+
+def _clamp(b: Builder, x: str, settings: Settings) -> str:
+    low, high = settings.get("min", -math.inf), settings.get("max", math.inf)
+    return _clip(b, x, float(low), float(high))
 
 
 def _hardsigmoid(b: Builder, x: str, _: Settings) -> str:
@@ -57,7 +59,7 @@ LOWERINGS: Mapping[str, Lowering] = {
     "relu": lambda b, x, _: b.node("Relu", x),
     "relu6": lambda b, x, _: _clip(b, x, 0.0, 6.0),
     "hardtanh": _hardtanh,
-    "clamp": _hardtanh,
+    "clamp": _clamp,
     "leaky_relu": lambda b, x, s: b.node("LeakyRelu", x, alpha=s.get("negative_slope", 0.01)),
     "prelu": _prelu,
     "elu": lambda b, x, s: b.node("Elu", x, alpha=float(s.get("alpha", 1.0))),
@@ -75,6 +77,11 @@ LOWERINGS: Mapping[str, Lowering] = {
     "neg": lambda b, x, _: b.node("Neg", x),
     "abs": lambda b, x, _: b.node("Abs", x),
     "exp": lambda b, x, _: b.node("Exp", x),
+    "log": lambda b, x, _: b.node("Log", x),
+    "erf": lambda b, x, _: b.node("Erf", x),
+    "sin": lambda b, x, _: b.node("Sin", x),
+    "cos": lambda b, x, _: b.node("Cos", x),
+    "softsign": lambda b, x, _: b.node("Softsign", x),
     "sqrt": lambda b, x, _: b.node("Sqrt", x),
     "rsqrt": lambda b, x, _: b.node("Reciprocal", b.node("Sqrt", x)),
     "reciprocal": lambda b, x, _: b.node("Reciprocal", x),

@@ -17,6 +17,8 @@ from divergence.diagnose.lowering import (
     settings_of,
 )
 from divergence.diagnose.suspect import Hypothesis, Suspect
+from divergence.matching.kinds import agreement, kind_of
+from divergence.matching.steps import operator
 from divergence.records import Evidence, Site
 
 if TYPE_CHECKING:
@@ -43,6 +45,19 @@ def readers(suspect: Suspect, source: Site) -> Iterator[Place]:
         for operand, name in enumerate(node.input):
             if name in read:
                 yield Place(node.output[0], operand)
+
+
+def likeliest(suspect: Suspect, source: Site) -> Iterator[Place]:
+    """Where something may be missing: behind what makes the like of the site's operand first."""
+    sites = suspect.region.reference.sites
+    made = [kind_of(operator(site)) for site in sites if site.name in source.inputs]
+    kinds = {output: kind_of(n.op_type) for n in suspect.region.nodes for output in n.output}
+
+    def fit(place: Place) -> float:
+        own = kinds[place.value] if place.operand is None else ""
+        return max((agreement(kind, own) for kind in made), default=0.0)
+
+    yield from sorted(places(suspect), key=fit, reverse=True)
 
 
 def functions(suspect: Suspect, where: Where) -> Iterator[Hypothesis]:

@@ -147,6 +147,9 @@ _SPELLINGS: Final = {
     "upsample_trilinear3d upsample_bilinear2d_aa upsample_bicubic2d_aa upsample_nearest_exact1d",
     "pad": "pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
     "replication_pad1d replication_pad2d replication_pad3d",
+    "roi_align": "roi_align roialign",
+    "nms": "nms nonmaxsuppression",
+    "deform_conv": "deform_conv2d deformconv",
     "roll": "roll",
     "flip": "flip",
     "expand": "expand repeat tile repeat_interleave expand_copy",

@@ -120,3 +120,16 @@ def test_an_edited_model_is_run_with_the_weights_of_the_file():
     edited.graph.node.append(helper.make_node("Nonesuch", ["a"], ["b"]))
     with pytest.raises(LoadError, match="Nonesuch"):
         runner.evaluate(edited, call(x=x))
+
+
+def test_a_window_is_divided_into_halves_that_agree_with_it():
+    runner = OnnxRunner(graph(CHAIN))
+    values = shown(OnnxRunner(graph(CHAIN), optimization="none"), call(x=X))
+    (window,) = runner.fed_windows(list("abcdyz"), SIZES)
+    first, second = window.halves()
+    assert (first.ends, second.ends) == (("a", "b", "c"), ("d", "y", "z"))
+    assert (first.inputs, second.inputs) == (("x", "a", "b"), ("b", "c", "d"))
+    found = run([first, second], values)
+    assert list(found) == list("abcdyz")
+    for name, value in found.items():
+        assert np.array_equal(value, values[name])

@@ -11,7 +11,7 @@ import numpy as np
 from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert
 from divergence.diagnose.inner import BINARY
-from divergence.diagnose.missing_functions import functions, places, readers, rests
+from divergence.diagnose.missing_functions import functions, likeliest, places, readers, rests
 from divergence.diagnose.reading import (
     ARITHMETIC,
     scalar_operands,
@@ -38,7 +38,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
         *_composites(suspect),
         *_biases(suspect),
         *_scalars(suspect),
-        *functions(suspect, lambda suspect, _: places(suspect)),
+        *functions(suspect, likeliest),
         *rests(suspect),
         *_masks(suspect),
         *_values(suspect),

@@ -132,6 +132,8 @@ def _geometry(site: Site, spatial: int) -> Mapping[str, Any]:
     padding = _spread(given.get("padding"), spatial)
     if padding is not None:
         geometry["pads"] = padding * 2
+    if len(given.get("pads", ())) == 2 * spatial:  # of an ONNX file, on both ends of each axis
+        geometry["pads"] = list(given["pads"])
     return geometry if "strides" in geometry else {}
 
 
