@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch.multiprocessing.reductions import StorageWeakRef
 
@@ -11,15 +11,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Maker = TypeVar("Maker")
-Window = tuple[int, tuple[int, ...], tuple[int, ...], object]  # the last is the dtype
+Window = tuple[int, tuple[int, ...], tuple[int, ...], Any]  # offset, shape, strides, dtype
 
 
 @dataclass(slots=True)
 class _Write(Generic[Maker]):
-    """A maker's write to bytes [low, high) of a storage, at a time."""
+    """A maker's write to a window of a storage, at a time."""
 
-    low: int
-    high: int
+    window: Window
     maker: Maker
     time: int
 
@@ -56,8 +55,7 @@ class Dataflow(Generic[Maker]):
         for write in reversed(memory.writes):
             if write.time <= time:  # at the same time: this very view was written
                 break
-            low, high = _extent(tensor)
-            if write.low < high and low < write.high:
+            if _overlap(write.window, _window(tensor)):
                 return write.maker
         return found
 
@@ -81,8 +79,7 @@ class Dataflow(Generic[Maker]):
         self.made(tensor, maker)
         memory = self._memory(tensor, create=True)
         if memory is not None:
-            low, high = _extent(tensor)
-            memory.writes.append(_Write(low, high, maker, self._time))
+            memory.writes.append(_Write(_window(tensor), maker, self._time))
 
     def _memory(self, tensor: Tensor, *, create: bool) -> _Memory[Maker] | None:
         key = storage_key(tensor)
@@ -98,11 +95,11 @@ class Dataflow(Generic[Maker]):
 
 def _turned(memory: _Memory[Maker], tensor: Tensor) -> tuple[Maker, int] | None:
     """Return who last made the same bytes under another shape: `transpose_` tells nobody."""
-    extent, size = _extent(tensor), tensor.element_size()
+    extent = _span(_window(tensor))
     same = [
         made
-        for (offset, shape, strides, dtype), made in memory.views.items()
-        if dtype == tensor.dtype and _span(offset, shape, strides, size) == extent
+        for window, made in memory.views.items()
+        if window[-1] == tensor.dtype and _span(window) == extent
     ]
     return max(same, key=lambda made: made[1], default=None)
 
@@ -120,16 +117,44 @@ def _window(tensor: Tensor) -> Window:
     return offset, tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-def _extent(tensor: Tensor) -> tuple[int, int]:
+def _overlap(written: Window, read: Window) -> bool:
+    """Return whether two windows share a byte.
+
+    Where nothing tells otherwise, those do whose first and last bytes reach into each other.
+    """
+    if _apart(written, read):
+        return False
+    (low, high), (first, last) = _span(written), _span(read)
+    return low < last and first < high
+
+
+def _apart(a: Window, b: Window) -> bool:
+    """Return whether two windows with the same strides are boxes of one grid without a common cell.
+
+    So are the columns of a matrix, whose bytes lie between each other's.
+
+    >>> _apart((0, (4, 2), (6, 1), "f"), (2, (4, 2), (6, 1), "f"))
+    True
+    """
+    if a[2:] != b[2:] or 0 in a[2]:
+        return False
+    apart, limit, rest = False, None, [a[0], b[0]]
+    for axis in sorted(range(len(a[2])), key=lambda axis: -a[2][axis]):
+        step, lengths = a[2][axis], (a[1][axis], b[1][axis])
+        starts = [offset // step for offset in rest]
+        rest = [offset % step for offset in rest]
+        ends = [start + length for start, length in zip(starts, lengths, strict=True)]
+        if limit is not None and (limit % step or max(ends) > limit // step):
+            return False  # rows reach into the next: no grid
+        apart = apart or starts[0] >= ends[1] or starts[1] >= ends[0]
+        limit = step
+    return apart
+
+
+def _span(window: Window) -> tuple[int, int]:
     """Return the bytes [low, high) of the storage between the first and the last element."""
-    shape, strides = tuple(tensor.shape), tensor.stride()
-    return _span(int(tensor.storage_offset()), shape, strides, tensor.element_size())
-
-
-def _span(
-    offset: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int
-) -> tuple[int, int]:
+    offset, shape, strides, dtype = window
     if 0 in shape:
         return 0, 0
     last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    return offset * size, (offset + last + 1) * size
+    return offset * dtype.itemsize, (offset + last + 1) * dtype.itemsize

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergence.capture.onnx_file import name_nodes, whole
+from divergence.capture.onnx_file import name_nodes, operands, whole
 from divergence.diagnose.edits import Edit
 from divergence.errors import OutputError
 from divergence.writable import why_not
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 # A protobuf file ends at 2 GiB; beyond it weights go to a data file beside the graph.
 PROTOBUF_LIMIT = 2**31 - 2**20
@@ -39,8 +39,13 @@ def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) 
         OutputError: the file cannot be written.
     """
     model = _whole(source)
+    idle = _idle(model.graph)
     for edit in edits:
         edit.apply(model.graph)
+    left = _idle(model.graph) - idle  # what was replaced
+    kept = [node for node in model.graph.node if node.name not in left]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
     try:
         _write(model, target)
     except OSError as error:
@@ -48,6 +53,18 @@ def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) 
             f"cannot write the fixed model to {target}: {error.strerror or error}; "
             "choose another path with --fix."
         ) from error
+
+
+def _idle(graph: GraphProto) -> set[str]:
+    """Return the names of the nodes at the top that no output needs."""
+    needed = {value.name for value in graph.output}
+    idle = set()
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(operands(node))
+        else:
+            idle.add(node.name)
+    return idle
 
 
 def _whole(source: Path | ModelProto) -> ModelProto:

@@ -29,4 +29,4 @@ def to_candidate(reference: Array, alignment: Alignment | None, site: Site) -> A
     if site.dtype is not None:
         with np.errstate(over="ignore", invalid="ignore"):
             value = value.astype(dtype_named(site.dtype), copy=False)
-    return np.ascontiguousarray(value)
+    return np.asarray(value, order="C")  # ascontiguousarray makes a scalar a vector

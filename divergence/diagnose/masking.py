@@ -91,11 +91,11 @@ def _made(
     def given(builder: Builder) -> str:
         return name or add_weight(builder.graph, f"{builder.stem}.mask", value)
 
-    least = np.asarray(-np.inf, suspect.produced.dtype)
+    least = np.asarray(-np.inf, suspect.dtype)
     if value.dtype.kind == "b":
         yield Mask(site, "Where", lambda b, x: b.node("Where", given(b), x, least), lasting)
         yield Mask(site, "Where", lambda b, x: b.node("Where", given(b), least, x), lasting)
-    elif value.dtype == suspect.produced.dtype:
+    elif value.dtype == suspect.dtype:
         yield Mask(site, "Add", lambda b, x: b.node("Add", x, given(b)), lasting)
 
 
@@ -109,7 +109,7 @@ def _filled(suspect: Suspect, site: Site) -> Iterator[Mask]:
         where = before != after
         if before.dtype.kind != "f" or not where.any() or len(np.unique(after[where])) > 1:
             continue
-        number = np.asarray(after[where].reshape(-1)[0], suspect.produced.dtype)
+        number = np.asarray(after[where].reshape(-1)[0], suspect.dtype)
         mask = _compact(where)
         lasting = not suspect.region.moving.intersection(n for n in site.inputs if n != name)
 
@@ -136,6 +136,6 @@ def _causal(suspect: Suspect, site: Site) -> Iterator[Mask]:
     if site.op != ATTENTION or not site.attributes.get("is_causal") or site.shape is None:
         return
     length = site.shape[-2]
-    mask = np.triu(np.full((length, length), -np.inf), 1).astype(suspect.produced.dtype)
+    mask = np.triu(np.full((length, length), -np.inf), 1).astype(suspect.dtype)
     for found in _made(suspect, site, None, mask, True):
         yield replace(found, what=f"causal {found.what}")

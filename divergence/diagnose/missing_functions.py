@@ -72,7 +72,7 @@ def functions(suspect: Suspect, where: Where) -> Iterator[Hypothesis]:
             settings = settings_of(site, suspect.region.reference_weights)
             action = f"apply {op} {place} as the reference does"
             yield Hypothesis(
-                edit=insert(place, lowered(op, settings), suspect.produced.dtype, action),
+                edit=insert(place, lowered(op, settings), suspect.dtype, action),
                 explanation=f"{op} is missing {place}; the reference has it at {site.name}",
                 evidence=(Evidence(f"{op} in the segment", names.count(op), present),),
                 remedy=f"Export {site.scope or 'the model'} again with {op} in place.",
@@ -106,7 +106,7 @@ def _whole(suspect: Suspect, site: Site, op: str, span: Span, left: NodeProto) -
     source, target = span
     settings = settings_of(site, suspect.region.reference_weights)
     action = f"compute {target} by {op} of {source} as the reference does"
-    make, dtype = lowered(op, settings), suspect.produced.dtype
+    make, dtype = lowered(op, settings), suspect.dtype
     return Hypothesis(
         edit=rebuild(target, source, make, dtype, action),
         explanation=f"{op} is not whole at {target}, {left.op_type} is left of it; "

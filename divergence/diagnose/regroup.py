@@ -64,7 +64,7 @@ def _inserted(
     for order, _ in sorted(orders, key=lambda entry: entry[1]):
         if place.operand is None and tuple(shape[axis] for axis in order) != shape:
             continue  # the result's shape is right
-        yield _transposed(place, value, order, suspect.produced.dtype)
+        yield _transposed(place, value, order, suspect.dtype)
 
 
 def _moves(order: tuple[int, ...], long: list[int]) -> bool:

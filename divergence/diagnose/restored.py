@@ -37,7 +37,7 @@ def reference_weights(region: Region) -> dict[str, Array]:
         fitting = (layout_of(place, want) for want in expected)
         layout = next((found for found in fitting if found is not None), None)
         if layout is not None:
-            value = np.ascontiguousarray(layout).astype(place.value.dtype)
+            value = np.asarray(layout, order="C").astype(place.value.dtype)
             found.setdefault(place.name, value if unit is None else value / unit)
     return found
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from divergence.diagnose.distance import Bound
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.segments import Segment
@@ -88,6 +90,12 @@ class Suspect:
     bound: Bound
     trial: Trial
     reference_values: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the segment computes in: of its result, before indices or masks are made of it."""
+        values = (self.produced, *self.feeds.values())
+        return next((v.dtype for v in values if v.dtype.kind in "fV"), self.produced.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ FOLDING = 16 * float(np.finfo(np.float32).eps)
 # ATen operators with a kernel that a norm behind them may be folded into.
 _KERNELS = frozenset({"convolution", "conv1d", "conv2d", "conv3d", "addmm", "mm", "linear"})
 
+# Of a stacked parameter, that are looked at.
+MOST_PARTS = 64
+
 # PyTorch's gates in ONNX's order, by their number: LSTM i f g o as i o f c, GRU r z n as z r h.
 _GATES = {1: (0,), 3: (1, 0, 2), 4: (0, 3, 1, 2)}
 _RECURRENT = re.compile(r"(.*)(weight|bias)_(ih|hh)_l(\d+)(_reverse)?")
@@ -69,14 +72,35 @@ def _value(region: Region, name: str) -> Array | None:
 
 def layouts(value: Array, shape: tuple[int, ...]) -> Iterator[Array]:
     """Yield `value` in the layouts an exporter may have given it to have `shape`."""
-    if value.shape == shape:
-        yield value
-    if value.ndim == 2 and value.T.shape == shape:
-        yield value.T
+    yield from _turned(value, shape)
     if value.shape != shape and value.size == int(np.prod(shape)):
         yield value.reshape(shape)
     if value.shape != shape and len(shape) == value.ndim and _holds(value.shape, shape):
         yield value[tuple(slice(0, length) for length in shape)]  # as positions are, from the first
+    yield from _parts(value, shape)
+
+
+def _parts(value: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Yield the parts of a stacked parameter that have `shape`, either way round.
+
+    One of its rows along an axis, or one of several equal pieces of its first axis.
+    """
+    own = tuple(length for length in shape if length != 1)
+    for axis in range(value.ndim if value.ndim == len(own) + 1 else 0):
+        for row in np.moveaxis(value, axis, 0)[:MOST_PARTS]:
+            yield from (turned.reshape(shape) for turned in _turned(row, own))
+    for way in {shape, shape[::-1]} if value.ndim == len(shape) < 3 else ():
+        count, rest = divmod(value.shape[0], way[0]) if way and way[0] else (0, 1)
+        if not rest and 1 < count <= MOST_PARTS and value.shape[1:] == way[1:]:
+            for piece in np.split(value, count):
+                yield from _turned(piece, shape)
+
+
+def _turned(value: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    if value.shape == shape:
+        yield value
+    if value.ndim == 2 and value.T.shape == shape:
+        yield value.T
 
 
 def _holds(whole: Sequence[int], part: Sequence[int]) -> bool:

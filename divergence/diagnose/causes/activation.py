@@ -67,7 +67,7 @@ def _hypothesis(suspect: Suspect, site: Site, span: Span) -> Hypothesis:
             target,
             source,
             lowered(op, settings),
-            suspect.produced.dtype,
+            suspect.dtype,
             f"compute {target} by {want} as the reference does",
         ),
         explanation=f"the activation is {got} where the reference applies {want}",

@@ -180,7 +180,7 @@ def _hypothesis(suspect: Suspect, place: Place, gain: float) -> Hypothesis:
         edit=insert(
             place,
             lambda builder, logits: builder.node("Mul", logits, gain),
-            suspect.produced.dtype,
+            suspect.dtype,
             f"scale the logits by {gain:.6g} {place}",
         ),
         explanation=f"the logits {what} ({gain:.6g} is missing)",

@@ -39,9 +39,7 @@ def _hypothesis(suspect: Suspect, value: str, ours: int, theirs: int) -> Hypothe
         return builder.node("Where", builder.node("IsNaN", source), 0.0, source)
 
     return Hypothesis(
-        edit=insert(
-            Place(value), zero, suspect.produced.dtype, f"give fully masked rows of {value} zeros"
-        ),
+        edit=insert(Place(value), zero, suspect.dtype, f"give fully masked rows of {value} zeros"),
         explanation=(
             f"rows that are masked altogether become NaN at {value} ({theirs} NaN against {ours})"
         ),

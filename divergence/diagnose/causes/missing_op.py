@@ -87,7 +87,7 @@ def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
             value = None if weight is None else weight.load()
             if op is None or value is None or any(_equal(value, c) for c in constants):
                 continue
-            operand = value.astype(suspect.produced.dtype)
+            operand = value.astype(suspect.dtype)
             for place in places(suspect):
                 yield _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
 
@@ -147,7 +147,7 @@ def _biases(suspect: Suspect) -> Iterator[Hypothesis]:
             continue
         for place in places(suspect):
             for bias in _broadcasts(want.value, suspect.expected.ndim):
-                dtype = suspect.produced.dtype
+                dtype = suspect.dtype
                 yield _missing(
                     suspect, place, "Add", bias.astype(dtype), f"bias {want.name}", want.name
                 )
@@ -167,7 +167,7 @@ def _scalars(suspect: Suspect) -> Iterator[Hypothesis]:
         if present >= sum(ARITHMETIC[other] is family for _, other, _ in given):
             continue
         for place in places(suspect):
-            array = np.asarray(number, suspect.produced.dtype)
+            array = np.asarray(number, suspect.dtype)
             yield _missing(suspect, place, op, array, f"{op} by {number:g} ({name})", name)
 
 
@@ -184,7 +184,7 @@ def _values(suspect: Suspect) -> Iterator[Hypothesis]:
         for name in site.inputs:
             if name not in known or region.partners.get(name) in region.reads():
                 continue
-            op, operand = BINARY[site.op], known[name].astype(suspect.produced.dtype)
+            op, operand = BINARY[site.op], known[name].astype(suspect.dtype)
             for place in places(suspect):
                 found = _missing(suspect, place, op, operand, f"{op} of {name} ({site.name})", name)
                 lasting = name not in region.moving
@@ -215,7 +215,7 @@ def _absent(
 ) -> Hypothesis:
     present = _count(suspect, op)
     return Hypothesis(
-        edit=insert(place, make, suspect.produced.dtype, f"insert the missing {what} {place}"),
+        edit=insert(place, make, suspect.dtype, f"insert the missing {what} {place}"),
         explanation=f"the {what} is missing {place}",
         evidence=(Evidence(f"{op} nodes in the segment", present + 1, present),),
         remedy=f"Export again with {owner} in place.",

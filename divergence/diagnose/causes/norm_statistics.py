@@ -49,7 +49,7 @@ def _differing(
     shown = node.name or node.output[0]
     yield Hypothesis(
         edit=rebuild(
-            node.output[0], node.input[0], make, suspect.produced.dtype,
+            node.output[0], node.input[0], make, suspect.dtype,
             f"let {shown} use {wanted}",
         ),
         explanation=f"the norm {shown} uses {found} where {name} uses {wanted}",

@@ -42,7 +42,7 @@ def _instead(
     rounding = [node for node in region.nodes if node.op_type in ROUNDING]
     expected = list(expected_weights(region))
     for want, layout in replacements(operand, (), expected, ())[:MOST]:
-        real = np.ascontiguousarray(layout).astype(operand.value.dtype)
+        real = np.asarray(layout, order="C").astype(operand.value.dtype)
         weights = {**known, operand.name: real if unit is None else real / unit}
         greatest = float(np.abs(layout).max(initial=0.0)) or 1.0
         told = replacing(operand, replace(want, rounding=operand.step / greatest), layout)

@@ -257,7 +257,7 @@ def replacing(operand: Operand, want: Expected, layout: Array) -> Hypothesis:
         edit=set_weight(
             operand.node.output[0],
             operand.position,
-            np.ascontiguousarray(layout).astype(operand.value.dtype),
+            np.asarray(layout, order="C").astype(operand.value.dtype),
             f"replace {operand.name} by the reference's {want.name}",
         ),
         explanation=(
