@@ -23,6 +23,8 @@ from divergence.records import Introduced, Match
 
 # Operators that give the same elements in another arrangement.
 ARRANGING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# How many values in a row may be another place's: those of a written-out norm.
+ROUNDS = 8
 # An unknown cause costs as much as this many known ones.
 UNKNOWN = 10
 
@@ -74,11 +76,22 @@ def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
 
     Slices of one split that its own nodes make: fed as they should be, they hide that the split
     gives them in another order. A value in another arrangement: what is missing may belong
-    before that.
+    before that. What the reference does not read there: it is right for another place, whose
+    values it has because something is missing before it.
     """
     if examined.explained:
         return examined
-    scene, end = inquiry.scene, examined.accused.match.candidate
+    for wider in (_without_twins_of(inquiry.scene, examined), _alike(inquiry.scene, examined)):
+        if wider is not inquiry.scene:
+            (again,) = look(inquiry, wider, [examined.accused])
+            if again.explained:
+                return _placed(wider, again)
+    return examined
+
+
+def _without_twins_of(scene: Scene, examined: Examined) -> Scene:
+    """Return the scene without what a segment reads of its own nodes, or in an arrangement."""
+    end = examined.accused.match.candidate
     own = scene.candidate_segment(end)
     inner = set(node_names(own.sites))
     twins = [
@@ -90,11 +103,20 @@ def _widened(inquiry: Inquiry, examined: Examined) -> Examined:
             or inner.intersection(node_names(scene.candidate_segment(match.candidate).sites))
         )
     ]
-    if not twins:
-        return examined
-    wider = scene.without(twins)
-    (again,) = look(inquiry, wider, [examined.accused])
-    return _placed(wider, again) if again.explained else examined
+    return scene.without(twins) if twins else scene
+
+
+def _alike(scene: Scene, examined: Examined) -> Scene:
+    """Return the scene in which a segment reads what the reference's reads, as far as it goes."""
+    match = examined.accused.match
+    wanted = scene.reference_segment(match.reference).inputs
+    for _ in range(ROUNDS):
+        read = scene.candidate_segment(match.candidate).inputs
+        foreign = [m for m in scene.matches if m.candidate in read and m.reference not in wanted]
+        if not foreign:
+            break
+        scene = scene.without(foreign)
+    return scene
 
 
 def _placed(scene: Scene, examined: Examined, before: Sequence[str] = ()) -> Examined:
@@ -241,11 +263,12 @@ def _worth(entry: tuple[Examined, Sequence[Examined]]) -> tuple[bool, int]:
 
 def _is_twin(first: Examined, other: Examined) -> bool:
     """Whether the change that heals one segment heals the other; of the unknown, shared nodes."""
-    if not set(first.accused.nodes) & set(other.accused.nodes):
-        return False
+    shared = bool(set(first.accused.nodes) & set(other.accused.nodes))
     if not first.explained or other.suspect is None:
-        return not other.explained
-    return _heals(first, other)
+        return shared and not other.explained
+    made = {output for node in other.suspect.trial.nodes for output in node.output}
+    changed = {v for e in first.examination.explained for v in e.hypothesis.edit.values}
+    return (shared or changed <= made) and _heals(first, other)
 
 
 def _heals(first: Examined, other: Examined) -> bool:

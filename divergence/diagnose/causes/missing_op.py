@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from divergence.diagnose import masking
 from divergence.diagnose.builder import Builder, Make, Place, insert
+from divergence.diagnose.edits import together
 from divergence.diagnose.inner import BINARY
 from divergence.diagnose.missing_functions import functions, likeliest, places, readers, rests
 from divergence.diagnose.reading import (
@@ -59,9 +61,32 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
         lacking = _lacking(suspect, name, partner)
         for site in suspect.region.reference.sites:
             op = BINARY.get(operator(site))  # that of a module is its last
-            for place in places(suspect) if op and site.name in lacking else ():
-                what = f"{op} of {name} ({site.name})"
-                yield _missing(suspect, place, str(op), partner, what, site.name)
+            if op is None or site.name not in lacking:
+                continue
+            what, own = f"{op} of {name} ({site.name})", site.name
+            found = partial(_missing, suspect, op=op, operand=partner, what=what, owner=own)
+            yield from (found(place=place) for place in places(suspect))
+            yield from _everywhere(suspect, found)
+
+
+def _everywhere(suspect: Suspect, missing: Callable[..., Hypothesis]) -> Iterator[Hypothesis]:
+    """The same, where all that read a boundary read it without: nothing is left of the node."""
+    read: dict[str, list[Place]] = {}
+    for node in suspect.region.nodes:
+        for operand, name in enumerate(node.input):
+            if name in suspect.feeds:
+                read.setdefault(name, []).append(Place(node.output[0], operand))
+    for name, found in read.items():
+        if len(found) > 1:
+            each = [missing(place=place) for place in found]
+            edit = together(
+                [h.edit for h in each], f"{each[0].edit.action}, wherever {name} is read"
+            )
+            yield replace(
+                each[0],
+                edit=edit,
+                explanation=f"{each[0].explanation}, and wherever {name} is read",
+            )
 
 
 def _lacking(suspect: Suspect, name: str, partner: str) -> set[str]:
