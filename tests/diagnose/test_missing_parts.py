@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -212,3 +213,43 @@ def test_an_operator_of_a_function_that_is_written_out_is_missing(lost):
     report = divergence.trace(model, file, x)
     assert [f.cause for f in report.findings] == ["structure.missing_op"]
     assert report.findings[0].proof
+
+
+class _WrittenNorm(nn.Module):
+    """A norm by the root mean square: what it is given is read in two places."""
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+class _Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(16, 16), _WrittenNorm(), nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.last(self.norm(x + self.first(x)))
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_residual_missing_before_a_written_out_norm_is_put_back_wherever_it_is_read(
+    tmp_path, kept
+):
+    torch.manual_seed(0)
+    model, x, path = _Residual().eval(), torch.randn(2, 5, 16), tmp_path / "m.onnx"
+    torch.onnx.export(model, (x,), str(path), dynamo=True, verbose=False)
+    file = onnx.load(path)
+    constants = {tensor.name for tensor in file.graph.initializer}
+    sums = [n for n in file.graph.node if n.op_type == "Add" and not constants & set(n.input)]
+    (missing,) = sums
+    readers = [
+        (n, i) for n in file.graph.node for i, v in enumerate(n.input) if v in missing.output
+    ]
+    assert len(readers) > 1
+    for node, place in readers:
+        node.input[place] = missing.input[kept]
+    file.graph.node.remove(missing)
+    report = divergence.trace(model, file, x, fix=tmp_path / "fixed.onnx")
+    assert {finding.cause for finding in report.findings} == {"structure.missing_op"}
+    assert all(f.proof and f.proof.error_after < 1e-5 for f in report.findings)
+    assert divergence.trace(model, tmp_path / "fixed.onnx", x).verdict.status == "rounding"
