@@ -49,13 +49,14 @@ class Dataflow(Generic[Maker]):
         memory = self._memory(tensor, create=False)
         if memory is None:
             return None
-        found, time = memory.views.get(_window(tensor), (None, -1))
+        window = _window(tensor)
+        found, time = memory.views.get(window, (None, -1))
         if time < 0 and (turned := _turned(memory, tensor)) is not None:
             found, time = turned
         for write in reversed(memory.writes):
             if write.time <= time:  # at the same time: this very view was written
                 break
-            if _overlap(write.window, _window(tensor)):
+            if _overlap(write.window, window):
                 return write.maker
         return found
 

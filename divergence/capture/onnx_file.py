@@ -214,9 +214,12 @@ def detach_tensor(
 def _hold(graph: GraphProto, path: Path) -> None:
     """Read in what bodies and attributes keep in data files: sessions share initializers alone."""
     for node in every_node(graph):
-        tensors = [attribute.t for attribute in node.attribute if attribute.HasField("t")]
-        tensors.extend(tensor for _, body in bodies(node) for tensor in body.initializer)
-        _hold_each(tensors, path)
+        _hold_each(_constants(node), path)
+        _hold_each((tensor for _, body in bodies(node) for tensor in body.initializer), path)
+
+
+def _constants(node: NodeProto) -> Iterator[TensorProto]:
+    return (attribute.t for attribute in node.attribute if attribute.HasField("t"))
 
 
 def _hold_each(tensors: Iterable[TensorProto], path: Path) -> None:
@@ -238,7 +241,7 @@ def whole(path: Path) -> ModelProto:
     model = onnx.load(path, format="protobuf", load_external_data=False)
     _hold_each(model.graph.initializer, path)
     for function in model.functions:
-        _hold_each((a.t for node in function.node for a in node.attribute if a.HasField("t")), path)
+        _hold_each((tensor for node in function.node for tensor in _constants(node)), path)
     _hold(model.graph, path)
     return model
 

@@ -107,18 +107,22 @@ def declared(model: ModelProto, values: Sequence[str]) -> ModelProto:
 
 def prune(graph: GraphProto) -> None:
     """Take out the nodes of a graph, at the top, that none of its outputs needs."""
-    needed = {value.name for value in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            kept.append(node)
-            needed.update(operands(node))
-    nodes = list(reversed(kept))
+    needed = needed_values(graph)
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
     del graph.node[:]
     graph.node.extend(nodes)
     initializers = [tensor for tensor in graph.initializer if tensor.name in needed]
     del graph.initializer[:]
     graph.initializer.extend(initializers)
+
+
+def needed_values(graph: GraphProto) -> set[str]:
+    """Return the names that the outputs of a graph, nodes in order, are computed from."""
+    needed = {value.name for value in graph.output}
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(operands(node))
+    return needed
 
 
 def _declare(graph: GraphProto, name: str, element: int) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergence.capture.onnx_file import name_nodes, operands, whole
+from divergence.capture.onnx_file import name_nodes, whole
+from divergence.capture.surgery import needed_values
 from divergence.diagnose.edits import Edit
 from divergence.errors import OutputError
 from divergence.writable import why_not
@@ -57,14 +58,8 @@ def write_fixed(source: Path | ModelProto, edits: Sequence[Edit], target: Path) 
 
 def _idle(graph: GraphProto) -> set[str]:
     """Return the names of the nodes at the top that no output needs."""
-    needed = {value.name for value in graph.output}
-    idle = set()
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(operands(node))
-        else:
-            idle.add(node.name)
-    return idle
+    needed = needed_values(graph)
+    return {node.name for node in graph.node if not needed.intersection(node.output)}
 
 
 def _whole(source: Path | ModelProto) -> ModelProto:

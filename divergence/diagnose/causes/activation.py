@@ -50,9 +50,8 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
             if canonical(_described(suspect, node)) == _wanted(site):
                 continue
             for span in spans(suspect, node):
-                if is_rest(
-                    between(span), formulas[site.name]
-                ):  # an operator is missing: see `missing_op`
+                # What has fewer operators than the formula lacks one: see `missing_op`.
+                if is_rest(between(span), formulas[site.name]):
                     continue
                 tried.setdefault((span, _wanted(site)), _hypothesis(suspect, site, span))
     return list(tried.values()) or f"both sides apply {describe(suspect)}"

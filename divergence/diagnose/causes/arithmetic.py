@@ -1,4 +1,4 @@
-"""structure.missing_op: values are combined by another operation, a negation is missing."""
+"""structure.missing_op: values are combined by another operation."""
 
 from __future__ import annotations
 
