@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
+from math import prod
+from mmap import ACCESS_READ, mmap
+from os import stat_result
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, WeakValueDictionary, ref
 
 import numpy as np
 
@@ -179,14 +182,29 @@ def _map(path: Path, offset: int, signature: _Signature) -> Array:
     name, shape, dtype = signature
     if not all(shape):
         return np.empty(shape, dtype)
-    needed = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    size = path.stat().st_size
-    if size < needed:
+    count = prod(shape)
+    needed = offset + count * dtype.itemsize
+    state = path.stat()
+    if state.st_size < needed:
         raise LoadError(
-            f"The data file {path.name!r} ends at byte {size}, but the weight {name!r} reaches to "
-            f"byte {needed}; the file is truncated: copy it again."
+            f"The data file {path.name!r} ends at byte {state.st_size}, but the weight {name!r} "
+            f"reaches to byte {needed}; the file is truncated: copy it again."
         )
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+    return np.frombuffer(_mapping(path, state), dtype, count, offset).reshape(shape)
+
+
+# By what tells a file from one that was written over it. To map a file takes longer than to read
+# most of its weights, so all share one mapping, which is closed with the last of their arrays.
+_mappings: WeakValueDictionary[tuple[int, ...], mmap] = WeakValueDictionary()
+
+
+def _mapping(path: Path, state: stat_result) -> mmap:
+    key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+    mapping = _mappings.get(key)
+    if mapping is None:
+        with path.open("rb") as file:
+            mapping = _mappings[key] = mmap(file.fileno(), 0, access=ACCESS_READ)
+    return mapping
 
 
 class _Aligned:
