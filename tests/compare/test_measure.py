@@ -291,3 +291,23 @@ def test_violations_are_counted_element_by_element():
     assert metrics.violations == 2
     assert pair(reference, candidate).violations is None
     assert pair([1], [1], tolerance=Tolerance(0, 0)).violations == 0
+
+
+@pytest.mark.parametrize("axes", [(0, 3, 1, 2), (2, 1, 0, 3), (3, 2, 1, 0)])
+def test_values_that_are_transposed_alike_are_measured_as_their_copies(axes):
+    random = np.random.default_rng(0)
+    reference = random.standard_normal((2, 5, 1, 7)).astype(np.float32)
+    candidate = reference + random.standard_normal((2, 5, 1, 7)).astype(np.float32) * 1e-3
+    turned = reference.transpose(axes), candidate.transpose(axes)
+
+    found = measure(*turned)
+
+    plain = measure(*map(np.ascontiguousarray, turned))
+    assert found.worst_index == plain.worst_index
+    assert found.max_abs == plain.max_abs
+    assert found.rmse == pytest.approx(plain.rmse, rel=1e-12)
+
+
+def test_values_transposed_alike_and_equal_have_their_first_place_as_the_worst():
+    value = np.arange(6.0).reshape(2, 3).T
+    assert measure(value, value.copy("K")).worst_index == (0, 0)
