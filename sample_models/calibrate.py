@@ -68,9 +68,12 @@ def _settle_norm(
 def _settle_linear(module: nn.Module, value: Tensor, generator: torch.Generator) -> None:
     module.weight.copy_(_normal(module.weight, generator))
     bias, module.bias = module.bias, None
-    deviation = module.forward(value).std()
+    spread = module.forward(value).std(correction=0)
     module.bias = bias
-    module.weight.div_(deviation.clamp_min(1e-6))
+    # Of independent terms. Few outputs, or none that anything reaches, say nothing of the scale.
+    terms = module.weight.numel() / spread.new_tensor(module.weight.shape[:2]).max()
+    expected = terms.sqrt() * value.square().mean().sqrt()
+    module.weight.div_(spread if spread > 0.1 * expected else expected.clamp_min(terms.sqrt()))
     if bias is not None:
         bias.copy_(0.1 * _normal(bias, generator))
 
