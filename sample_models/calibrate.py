@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _NORMS = (*_BATCH_NORMS, nn.LayerNorm, nn.GroupNorm)
-_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
+_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
 
 
 def calibrate(
@@ -71,9 +72,11 @@ def _settle_linear(module: nn.Module, value: Tensor, generator: torch.Generator)
     spread = module.forward(value).std(correction=0)
     module.bias = bias
     # Of independent terms. Few outputs, or none that anything reaches, say nothing of the scale.
-    terms = module.weight.numel() / spread.new_tensor(module.weight.shape[:2]).max()
-    expected = terms.sqrt() * value.square().mean().sqrt()
-    module.weight.div_(spread if spread > 0.1 * expected else expected.clamp_min(terms.sqrt()))
+    terms = module.weight.select(int(isinstance(module, _TRANSPOSED)), 0).numel()
+    expected = terms**0.5 * value.square().mean().sqrt()
+    if spread <= 0.1 * expected:
+        spread = expected if expected > 0 else expected.new_tensor(terms**0.5)
+    module.weight.div_(spread)
     if bias is not None:
         bias.copy_(0.1 * _normal(bias, generator))
 
