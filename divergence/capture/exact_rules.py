@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from divergence.capture.exact_convolution import convolution
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -82,6 +84,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("cummax", "cummin"), _at_indices),
     **dict.fromkeys(("max_pool2d", "adaptive_max_pool2d"), partial(_pooled_at_indices, 2)),
     **dict.fromkeys(("max_pool3d", "adaptive_max_pool3d"), partial(_pooled_at_indices, 3)),
+    "convolution": convolution,
     "dropout": _dropout,
     "lstm_layer": _lstm_layer,
     "nan_to_num": _nan_to_num,

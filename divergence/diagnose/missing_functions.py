@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from divergence.diagnose.builder import Place, insert, rebuild
 from divergence.diagnose.formulas import PARTS, Span, is_rest, spans, steps_between
+from divergence.diagnose.inner import fixed_values
 from divergence.diagnose.lowering import (
     LOWERINGS,
     formula_of,
@@ -60,13 +61,17 @@ def likeliest(suspect: Suspect, source: Site) -> Iterator[Place]:
     yield from sorted(places(suspect), key=fit, reverse=True)
 
 
-def functions(suspect: Suspect, where: Where) -> Iterator[Hypothesis]:
-    """A function of one value that the reference applies more often than nodes do."""
-    applied = [s for s in suspect.region.reference.sites if not s.alias_of]
-    names = [function_of(site) for site in applied]
-    for site, op in zip(applied, names, strict=True):
+def functions(suspect: Suspect, where: Where, *, folded: bool = False) -> Iterator[Hypothesis]:
+    """A function of one value that the reference applies more often than nodes do.
+
+    folded: those alone that make what no input changes, and that most files have folded.
+    """
+    sites = [s for s in suspect.region.reference.sites if not s.alias_of]
+    names = [function_of(site) for site in sites]
+    inner = _folded(suspect)
+    for site, op in zip(sites, names, strict=True):
         present = len(suspect.region.node(*makers(op)))
-        if op not in LOWERINGS or names.count(op) <= present:
+        if op not in LOWERINGS or names.count(op) <= present or folded != (site.name in inner):
             continue
         for place in where(suspect, site):
             settings = settings_of(site, suspect.region.reference_weights)
@@ -79,6 +84,19 @@ def functions(suspect: Suspect, where: Where) -> Iterator[Hypothesis]:
                 parameters={"op": op},
             )
         yield from _remains(suspect, site, op)
+
+
+def _folded(suspect: Suspect) -> set[str]:
+    """Return the reference's sites that no input changes, and that nothing else reads.
+
+    The steps by which a table of positions is made: a file has the table alone.
+    """
+    sites, moving = suspect.region.reference.sites, suspect.region.moving
+    read = fixed_values(sites, moving)
+    for site in reversed(sites):
+        if site.name in read and site.alias_of:
+            read.add(site.alias_of)
+    return {site.name for site in sites}.difference(moving, read)
 
 
 def _remains(suspect: Suspect, site: Site, op: str) -> Iterator[Hypothesis]:

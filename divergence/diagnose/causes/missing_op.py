@@ -44,6 +44,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
         *rests(suspect),
         *_masks(suspect),
         *_values(suspect),
+        *functions(suspect, likeliest, folded=True),
     ]
     return proposals or "every op of the reference's segment has its node"
 
@@ -58,6 +59,8 @@ def _operands(suspect: Suspect) -> Iterator[Hypothesis]:
         partner = suspect.region.partners.get(name)
         if partner is None or partner not in suspect.feeds:
             continue
+        if suspect.feeds[partner].dtype != suspect.dtype:
+            continue  # a mask, an index: nothing that is added
         lacking = _lacking(suspect, name, partner)
         for site in suspect.region.reference.sites:
             op = BINARY.get(operator(site))  # that of a module is its last
@@ -92,14 +95,23 @@ def _everywhere(suspect: Suspect, missing: Callable[..., Hypothesis]) -> Iterato
 def _lacking(suspect: Suspect, name: str, partner: str) -> set[str]:
     """Return the reference's sites that may lack their operand `name` among the nodes.
 
-    Any, where no node reads it; those that read it, where fewer nodes do.
+    Any behind it, where no node reads it; those that read it, where fewer nodes do.
     """
     sites = [site for site in suspect.region.reference.sites if not site.alias_of]
     if partner not in suspect.region.reads():
-        return {site.name for site in sites}
+        return _behind(suspect, name)
     reading = {site.name for site in sites if name in site.inputs}
     present = sum(partner in node.input for node in suspect.region.nodes)
     return reading if present < len(reading) else set()
+
+
+def _behind(suspect: Suspect, name: str) -> set[str]:
+    """Return the reference's sites of the segment that depend on a value."""
+    behind = {name}
+    for site in suspect.region.reference.sites:
+        if behind.intersection((*site.inputs, site.alias_of or "")):
+            behind.add(site.name)
+    return behind
 
 
 def _parameters(suspect: Suspect) -> Iterator[Hypothesis]:
