@@ -14,6 +14,7 @@ from divergence.diagnose.builder import Builder, Make, Place, insert
 from divergence.diagnose.edits import together
 from divergence.diagnose.inner import BINARY
 from divergence.diagnose.missing_functions import functions, likeliest, places, readers, rests
+from divergence.diagnose.missing_logits import logits
 from divergence.diagnose.reading import (
     ARITHMETIC,
     scalar_operands,
@@ -43,6 +44,7 @@ def propose(suspect: Suspect) -> Sequence[Hypothesis] | str:
         *functions(suspect, likeliest),
         *rests(suspect),
         *_masks(suspect),
+        *_logits(suspect),
         *_values(suspect),
         *functions(suspect, likeliest, folded=True),
     ]
@@ -236,6 +238,13 @@ def _masks(suspect: Suspect) -> Iterator[Hypothesis]:
     for mask in masking.masks(suspect):
         found = _absent(suspect, place, mask.op, mask.make, mask.what, mask.site.name)
         yield replace(found, edit=replace(found.edit, lasting=mask.lasting))
+
+
+def _logits(suspect: Suspect) -> Iterator[Hypothesis]:
+    """The logits that the reference puts a mask on, where the mask alone is left of them."""
+    for found in logits(suspect):
+        what = f"sum with the logits of {found.site.name}"
+        yield _absent(suspect, found.place, "Add", found.make, what, found.site.name)
 
 
 def _missing(
