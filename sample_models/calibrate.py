@@ -59,8 +59,12 @@ def _settle_norm(
 ) -> None:
     if isinstance(module, _BATCH_NORMS):
         axes = [axis for axis in range(value.ndim) if axis != 1]
+        if value.numel() == value.shape[1]:  # one value a channel says nothing of its spread
+            axes.append(1)
+        variance = value.var(axes, correction=0)
         module.running_mean.copy_(value.mean(axes))
-        module.running_var.copy_(value.var(axes, correction=0).clamp_min(1e-3))
+        # Channels that hardly change are not blown up, from block to block more.
+        module.running_var.copy_(variance.clamp_min(max(1e-3, 0.05 * float(variance.mean()))))
     module.weight.copy_((spread * _normal(module.weight, generator)).exp())
     if module.bias is not None:
         module.bias.copy_(0.1 * _normal(module.bias, generator))

@@ -34,3 +34,23 @@ def test_one_output_is_scaled_by_what_it_reads():
     calibrate(model, torch.full((1, 16), 1000.0))
 
     assert 0.01 < model(torch.full((1, 16), 1000.0)).abs().item() < 10
+
+
+def test_a_network_that_ends_in_one_place_depends_on_its_input():
+    model = nn.Sequential(nn.Conv2d(3, 8, 4), nn.BatchNorm2d(8), nn.ReLU())
+    random = torch.Generator().manual_seed(0)
+    given, other = torch.randn(2, 1, 3, 4, 4, generator=random)
+
+    calibrate(model, given)
+
+    assert (model(given) - model(other)).abs().max() > 0.1
+
+
+def test_channels_that_hardly_change_are_not_blown_up():
+    model = nn.BatchNorm2d(2)
+    value = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    value[:, 1] *= 1e-3
+
+    calibrate(model, value)
+
+    assert model(value)[:, 1].std() < 0.02
