@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from divergence.capture.onnx_graph import Wiring, between
 from divergence.capture.onnx_shapes import UNKNOWN, ValueType
+from divergence.capture.onnx_tensors import value_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -32,6 +33,8 @@ _KEEPING = frozenset(
     | {"QuickGelu", "Relu", "Resize", "Sigmoid", "Softplus", "Tanh", "Upsample"}
 )
 _JOINING = frozenset({"Add", "Concat", "Div", "Mul", "Sub", "Sum"})
+# The second operand that changes nothing.
+_NEUTRAL = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +196,21 @@ class _Tracker:
     def _readers(self, name: str | None) -> Iterator[NodeProto]:
         """Yield the nodes that read a value, also through nodes that only pass it on."""
         for node in self.wiring.consumers.get(name or "", ()):
-            if node.op_type in ("Identity", "Dropout"):
+            if self._passes_on(node):
                 yield from self._readers(node.output[0])
             else:
                 yield node
+
+    def _passes_on(self, node: NodeProto) -> bool:
+        """Whether a node gives what it reads, as in a sum that starts at 0: it is left out."""
+        if node.op_type in ("Identity", "Dropout"):
+            return True
+        neutral = _NEUTRAL.get(node.op_type)
+        made = self.wiring.producers.get(node.input[-1]) if neutral is not None else None
+        if made is None or made[1].op_type != "Constant":
+            return False
+        value = next((a for a in made[1].attribute if a.name == "value"), None)
+        return value is not None and value_of(value.t).tolist() == neutral
 
     def _is_read(self, name: str | None, node: NodeProto) -> bool:
         if name is None:

@@ -268,3 +268,18 @@ def test_nodes_without_names_are_followed_all_the_same(level):
     runner = OnnxRunner(model, optimization=level)
     assert {entry.site for entry in runner.program(given).unobservable} == expected
     assert np.array_equal(shown(runner, given)["y"], named.untouched(given)[0])
+
+
+def test_a_sum_that_starts_at_zero_is_followed_into_the_convolution_that_it_is_fused_with():
+    net = Net()
+    first, second = net.conv("x", "first", 3, 16), net.conv("x", "second", 3, 16)
+    net("Constant", [], "zero", value=numpy_helper.from_array(np.float32(0)))
+    begun = net("Add", [first, "zero"], "begun")
+    active = net("Relu", [net("Add", [begun, second], "sum")], "active")
+    model = net.model(net.conv(active, "y", 16, 16), (1, 3, 12, 12))
+    given = call(x=IMAGE)
+    runner = OnnxRunner(model)
+    hidden = {entry.site for entry in runner.program(given).unobservable}
+    assert "active" not in hidden
+    expected = shown(OnnxRunner(model, optimization="none"), given)["active"]
+    np.testing.assert_allclose(shown(runner, given)["active"], expected, atol=1e-5)
