@@ -272,7 +272,8 @@ def test_nodes_without_names_are_followed_all_the_same(level):
 
 def test_a_sum_that_starts_at_zero_is_followed_into_the_convolution_that_it_is_fused_with():
     net = Net()
-    first, second = net.conv("x", "first", 3, 16), net.conv("x", "second", 3, 16)
+    stem = net.conv("x", "stem", 16, 3)
+    first, second = net.conv(stem, "first", 16, 16), net.conv(stem, "second", 16, 16)
     net("Constant", [], "zero", value=numpy_helper.from_array(np.float32(0)))
     begun = net("Add", [first, "zero"], "begun")
     active = net("Relu", [net("Add", [begun, second], "sum")], "active")
