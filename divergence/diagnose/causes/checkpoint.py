@@ -8,8 +8,9 @@ from divergence.diagnose.causes import weight
 from divergence.diagnose.edits import Edit
 from divergence.diagnose.inquiry import Conclusion, Inquiry
 from divergence.diagnose.proof import Bench
-from divergence.diagnose.suspect import Hypothesis
+from divergence.diagnose.suspect import Hypothesis, Region
 from divergence.diagnose.suspects import region
+from divergence.diagnose.weights import Expected, expected_weights, layouts
 from divergence.records import Evidence, Finding, Match, Proof
 
 CAUSE = "weights.all"
@@ -81,13 +82,38 @@ def _each_operand(inquiry: Inquiry, answers: dict[int, Hypothesis]) -> list[list
     """Return what may replace each parameter that differs, the likeliest first."""
     chosen: dict[str, list[Hypothesis]] = {}
     for number in answers:
-        found = weight.compare(region(inquiry.scene, inquiry.accused[number].match))
+        place = region(inquiry.scene, inquiry.accused[number].match)
+        found, owners = weight.compare(place), _owners(place)
         here: dict[str, list[Hypothesis]] = {}
         for hypothesis in () if isinstance(found, str) else found:
-            here.setdefault(str(hypothesis.parameters["initializer"]), []).append(hypothesis)
+            name, own = (str(hypothesis.parameters[k]) for k in ("initializer", "weight"))
+            if not owners[own] or name in owners[own]:
+                here.setdefault(name, []).append(hypothesis)
         for name, hypotheses in here.items():
             chosen.setdefault(name, hypotheses)
     return list(chosen.values())
+
+
+def _owners(place: Region) -> dict[str, set[str]]:
+    """Return the nodes' parameters that are a version of each of the reference's.
+
+    What else stands beside them is none of it: a table of angles, the points of a grid.
+    """
+    read = list(weight.operands(place))
+    return {
+        want.name: {operand.name for operand in read if _is_version(operand, want)}
+        for want in expected_weights(place)
+    }
+
+
+def _is_version(operand: weight.Operand, want: Expected) -> bool:
+    """Whether an operand holds a whole parameter, as it is or up to a gain and noise."""
+    if operand.value.size != want.value.size:
+        return False
+    return weight.layout_of(operand, want) is not None or any(
+        weight.resembles(layout, operand.value)
+        for layout in layouts(want.value, operand.value.shape)
+    )
 
 
 def _best(
