@@ -25,6 +25,9 @@ from divergence.records import Array
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+# Operators whose last operand is a bias, in units of the others.
+BIASED = frozenset({"Conv", "ConvTranspose", "Gemm", "QGemm", "QLinearConv"})
+
 
 def reference_weights(region: Region) -> dict[str, Array]:
     """Return what the segment's quantised constants would be had they not been rounded, by name.
@@ -36,10 +39,20 @@ def reference_weights(region: Region) -> dict[str, Array]:
     for place, unit in quantised(region):
         fitting = (layout_of(place, want) for want in expected)
         layout = next((found for found in fitting if found is not None), None)
+        layout = place.value if _is_zero(place) else layout
         if layout is not None:
             value = np.asarray(layout, order="C").astype(place.value.dtype)
             found.setdefault(place.name, value if unit is None else value / unit)
     return found
+
+
+def _is_zero(place: Operand) -> bool:
+    """Whether a constant was zero before it was quantised, whatever else its step has room for.
+
+    A range that is not empty has elements at its end. Only a bias is counted in the units of
+    another's range, which may be too coarse for all of it.
+    """
+    return not place.value.any() and not (place.node.op_type in BIASED and place.position >= 2)
 
 
 def wrong_weights(region: Region) -> set[str]:

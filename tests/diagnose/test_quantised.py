@@ -229,3 +229,26 @@ def test_a_fault_of_less_than_ten_steps_is_found_beneath_them(form, wrong, cause
 @pytest.mark.parametrize("form", FORMS)
 def test_a_right_attention_only_rounds(form, tmp_path):
     assert attending(form, tmp_path, lambda _: None).verdict.status == "rounding"
+
+
+class Unbiased(nn.Module):
+    """A linear layer whose bias is zero, behind a norm: folded together they have another one."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.wide, self.head = nn.LayerNorm(16), nn.Linear(16, 24), nn.Linear(24, 4)
+
+    def forward(self, x):
+        return self.head(functional.gelu(self.wide(self.norm(x))))
+
+
+def test_a_bias_of_zeros_is_not_taken_for_a_rounded_one(tmp_path):
+    torch.manual_seed(0)
+    given = torch.randn(2, 6, 16)
+    model = calibrate(Unbiased(), given)
+    nn.init.zeros_(model.wide.bias)
+    file = export(model, (given,), opset_version=17)
+    report = divergence.trace(model, quantised(file, "QDQ", tmp_path, given.numpy()), given)
+    assert report.verdict.status == "rounding"
+    assert [finding.cause for finding in report.findings] == ["precision.reduced"]
+    assert report.findings[0].proof.error_after < 1e-5
