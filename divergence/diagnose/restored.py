@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,14 +20,15 @@ from divergence.diagnose.integers import (
     weight_axis,
 )
 from divergence.diagnose.suspect import Region
-from divergence.diagnose.weights import expected_weights, layouts
+from divergence.diagnose.weights import Expected, expected_weights, layouts
 from divergence.records import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-# Operators whose last operand is a bias, in units of the others.
-BIASED = frozenset({"Conv", "ConvTranspose", "Gemm", "QGemm", "QLinearConv"})
+BIAS = re.compile(r"(^|\.)bias\b")
+# ONNX's operators whose third operand is a bias.
+BIASED = frozenset({"BatchNormalization", "Conv", "ConvTranspose", "Gemm"})
 
 
 def reference_weights(region: Region) -> dict[str, Array]:
@@ -37,7 +39,7 @@ def reference_weights(region: Region) -> dict[str, Array]:
     expected = list(expected_weights(region))
     found: dict[str, Array] = {}
     for place, unit in quantised(region):
-        fitting = (layout_of(place, want) for want in expected)
+        fitting = (layout_of(place, want) for want in likeliest(place, expected))
         layout = next((found for found in fitting if found is not None), None)
         layout = place.value if _is_zero(place) else layout
         if layout is not None:
@@ -52,7 +54,23 @@ def _is_zero(place: Operand) -> bool:
     A range that is not empty has elements at its end. Only a bias is counted in the units of
     another's range, which may be too coarse for all of it.
     """
-    return not place.value.any() and not (place.node.op_type in BIASED and place.position >= 2)
+    return not place.value.any() and not _is_bias(place)
+
+
+def _is_bias(place: Operand) -> bool:
+    how = OPERATORS.get(place.node.op_type)
+    if how is not None:
+        return place.position == how.bias
+    return place.node.op_type in BIASED and place.position == 2
+
+
+def likeliest(place: Operand, expected: Sequence[Expected]) -> list[Expected]:
+    """Return the parameters in their order, for a bias those first that are called one.
+
+    In coarse units any that is small would fit.
+    """
+    bias = _is_bias(place)
+    return sorted(expected, key=lambda want: bias and not BIAS.search(want.name))
 
 
 def wrong_weights(region: Region) -> set[str]:

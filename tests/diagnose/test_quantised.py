@@ -14,7 +14,10 @@ from torch import nn
 from torch.nn import functional
 
 import divergence
+from divergence.diagnose.causes.weight import Operand
+from divergence.diagnose.restored import likeliest
 from divergence.diagnose.unrounded import Cut, unround
+from divergence.diagnose.weights import Expected
 from divergence.records import Weight
 from sample_models.calibrate import calibrate
 from tests.zoo.special import export
@@ -252,3 +255,20 @@ def test_a_bias_of_zeros_is_not_taken_for_a_rounded_one(tmp_path):
     assert report.verdict.status == "rounding"
     assert [finding.cause for finding in report.findings] == ["precision.reduced"]
     assert report.findings[0].proof.error_after < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("op", "position", "first"),
+    [
+        ("BatchNormalization", 2, "norm.bias"),
+        ("BatchNormalization", 1, "norm.weight"),
+        ("QLinearConv", 8, "norm.bias"),
+        ("QLinearConv", 3, "norm.weight"),
+        ("MatMul", 2, "norm.weight"),
+    ],
+)
+def test_a_bias_in_coarse_units_is_not_taken_for_a_weight_that_would_fit(op, position, first):
+    node = helper.make_node(op, ["x"] * 9, ["y"])
+    place = Operand(node, position, "coarse", np.zeros(4, np.float32), 3.5)
+    expected = [Expected(f"norm.{name}", np.ones(4, np.float32)) for name in ("weight", "bias")]
+    assert likeliest(place, expected)[0].name == first
