@@ -120,7 +120,8 @@ class _Feeder:
         self._held.values[name] = kept
         if exact is not None:
             with np.errstate(invalid="ignore"):  # masks hold -inf, whose rounding is no number
-                self._held.rounding[name] = (exact - value).astype(np.float32)
+                narrow = np.complex64 if value.dtype.kind == "c" else np.float32
+                self._held.rounding[name] = (exact - value).astype(narrow)
         self._fixed[name] = fed
         for number, wanted in enumerate(self._missing):
             if name in wanted:
@@ -175,7 +176,8 @@ class _Feeder:
     def _compared(self, match: Match, reference: Array, own: Array) -> Introduced | None:
         rounding = self._held.rounding.get(match.candidate)
         # Integers have no rounding; where none is known the units of the value bound the floor.
-        shadow = reference if rounding is None else reference.astype(np.float64) + rounding
+        wide = np.complex128 if reference.dtype.kind == "c" else np.float64
+        shadow = reference if rounding is None else reference.astype(wide) + rounding
         lineage = self._lineages.get(self._matches[match.candidate])
         return _introduced(compare(match, reference, own, shadow, lineage))
 

@@ -112,3 +112,31 @@ def test_two_windows_are_both_told(tmp_path):
     named = {node for culprit in report.culprits for node in culprit.candidate_nodes}
     assert names | {last.name} <= named
     assert [finding.cause for finding in report.findings] == ["attribute.padding"] * 2
+
+
+class Spectral(nn.Module):
+    """A mixing of tokens by Fourier transforms: complex numbers on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(8), nn.LayerNorm(8)
+
+    def forward(self, x):
+        x = self.first(x + torch.fft.fftn(x, dim=(1, 2)).real)
+        return self.second(x + torch.fft.fftn(x, dim=(1, 2)).real)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+def test_complex_numbers_on_the_way_end_no_trace(tmp_path):
+    torch.manual_seed(0)
+    model, given = Spectral().eval(), torch.randn(1, 6, 8)
+    path = tmp_path / "model.onnx"
+    torch.onnx.export(model, (given,), path, dynamo=True, verbose=False)
+    assert divergence.trace(model, path, given).verdict.status == "rounding"
+    file = onnx.load(path)
+    norm = [node for node in file.graph.node if node.op_type == "LayerNormalization"][-1]
+    next(a for a in norm.attribute if a.name == "epsilon").f = 0.01
+    report = divergence.trace(model, file, given)
+    assert report.verdict.status == "divergent"
+    assert report.findings[0].cause == "attribute.epsilon"
+    assert report.findings[0].proof.error_after < 0.01 * report.findings[0].proof.error_before
