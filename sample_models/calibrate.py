@@ -73,14 +73,14 @@ def _settle_norm(
 def _settle_linear(module: nn.Module, value: Tensor, generator: torch.Generator) -> None:
     module.weight.copy_(_normal(module.weight, generator))
     bias, module.bias = module.bias, None
-    spread = module.forward(value).std(correction=0)
+    deviation = module.forward(value).std(correction=0)
     module.bias = bias
     # Of independent terms. Few outputs, or none that anything reaches, say nothing of the scale.
     terms = module.weight.select(int(isinstance(module, _TRANSPOSED)), 0).numel()
     expected = terms**0.5 * value.square().mean().sqrt()
-    if spread <= 0.1 * expected:
-        spread = expected if expected > 0 else expected.new_tensor(terms**0.5)
-    module.weight.div_(spread)
+    if deviation <= 0.1 * expected:
+        deviation = expected if expected > 0 else expected.new_tensor(terms**0.5)
+    module.weight.div_(deviation)
     if bias is not None:
         bias.copy_(0.1 * _normal(bias, generator))
 

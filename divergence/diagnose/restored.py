@@ -26,6 +26,7 @@ from divergence.records import Array
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+# What a parameter is called, by its qualified name ("stem.conv.bias (with stem.bn folded in)").
 BIAS = re.compile(r"(^|\.)bias\b")
 # ONNX's operators whose third operand is a bias.
 BIASED = frozenset({"BatchNormalization", "Conv", "ConvTranspose", "Gemm"})
@@ -39,13 +40,19 @@ def reference_weights(region: Region) -> dict[str, Array]:
     expected = list(expected_weights(region))
     found: dict[str, Array] = {}
     for place, unit in quantised(region):
-        fitting = (layout_of(place, want) for want in likeliest(place, expected))
-        layout = next((found for found in fitting if found is not None), None)
-        layout = place.value if _is_zero(place) else layout
+        layout = _unrounded(place, expected)
         if layout is not None:
             value = np.asarray(layout, order="C").astype(place.value.dtype)
             found.setdefault(place.name, value if unit is None else value / unit)
     return found
+
+
+def _unrounded(place: Operand, expected: Sequence[Expected]) -> Array | None:
+    """Return what a constant was before it was quantised; None where it is none of `expected`."""
+    if _is_zero(place):
+        return place.value
+    fitting = (layout_of(place, want) for want in likeliest(place, expected))
+    return next((found for found in fitting if found is not None), None)
 
 
 def _is_zero(place: Operand) -> bool:

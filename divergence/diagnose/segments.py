@@ -30,6 +30,16 @@ def index(program: Program) -> Mapping[str, Site]:
     return {site.name: site for site in program.sites}
 
 
+def sources(site: Site) -> tuple[str, ...]:
+    """Return the names of the sites that a site is made of.
+
+    An alias is made of the site that made its value, a module also of what is read inside it.
+    """
+    if site.alias_of:
+        return (site.alias_of,)
+    return (*site.inputs, *site.attributes.get(OPERANDS, ()))
+
+
 def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) -> Segment:
     """Walk back from `end` to the nearest boundaries.
 
@@ -48,10 +58,7 @@ def segment(sites: Mapping[str, Site], end: str, boundaries: Collection[str]) ->
             entries[name] = site
             continue
         inner[name] = site
-        if site.alias_of:
-            stack.append(site.alias_of)
-        else:
-            stack.extend((*site.inputs, *site.attributes.get(OPERANDS, ())))
+        stack.extend(sources(site))
     return Segment(
         end=end,
         sites=tuple(sorted(inner.values(), key=lambda site: site.order)),

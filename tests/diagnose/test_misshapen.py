@@ -126,7 +126,6 @@ class Spectral(nn.Module):
         return self.second(x + torch.fft.fftn(x, dim=(1, 2)).real)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporter
 def test_complex_numbers_on_the_way_end_no_trace(tmp_path):
     torch.manual_seed(0)
     model, given = Spectral().eval(), torch.randn(1, 6, 8)

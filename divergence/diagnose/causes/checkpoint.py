@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from divergence.diagnose.causes import weight
 from divergence.diagnose.edits import Edit
@@ -24,15 +24,19 @@ HEALED = 1e-2
 MOST_RUNS = 100
 MOST_OTHERS = 3
 
+# A segment, and what would replace those of its parameters that are not the reference's.
+Answer = tuple[Region, Sequence[Hypothesis]]
+
 
 def examine(inquiry: Inquiry) -> Conclusion | str:
     """Count the layers whose parameters are not the reference's."""
-    answers: dict[int, Hypothesis] = {}
+    answers: dict[int, Answer] = {}
     differing: set[frozenset[str]] = set()
     for number, accused in enumerate(inquiry.accused):
-        found = weight.compare(region(inquiry.scene, accused.match))
+        place = region(inquiry.scene, accused.match)
+        found = weight.compare(place)
         if not isinstance(found, str):
-            answers[number] = found[0]
+            answers[number] = place, found
             own = frozenset({str(found[0].parameters["initializer"])})
             differing.add(_matrices(inquiry, accused.match) or own)
     # A layer that is used several times is one.
@@ -41,7 +45,7 @@ def examine(inquiry: Inquiry) -> Conclusion | str:
     if others < FEWEST_LAYERS or others < LEAST_SHARE * layers:
         return f"{others} of {layers} layers have parameters that are not the reference's"
     before = inquiry.means.bench.error()
-    edits, after = _best(inquiry.means.bench, _each_operand(inquiry, answers), before)
+    edits, after = _best(inquiry.means.bench, _each_operand(answers.values()), before)
     proof = None
     if before is not None and after is not None and after < before:
         proof = Proof(f"replace the parameters of {others} layers", before, after)
@@ -78,14 +82,13 @@ def _matrices(inquiry: Inquiry, match: Match) -> frozenset[str]:
     )
 
 
-def _each_operand(inquiry: Inquiry, answers: dict[int, Hypothesis]) -> list[list[Hypothesis]]:
+def _each_operand(answers: Iterable[Answer]) -> list[list[Hypothesis]]:
     """Return what may replace each parameter that differs, the likeliest first."""
     chosen: dict[str, list[Hypothesis]] = {}
-    for number in answers:
-        place = region(inquiry.scene, inquiry.accused[number].match)
-        found, owners = weight.compare(place), _owners(place)
+    for place, found in answers:
+        owners = _owners(place)
         here: dict[str, list[Hypothesis]] = {}
-        for hypothesis in () if isinstance(found, str) else found:
+        for hypothesis in found:
             name, own = (str(hypothesis.parameters[k]) for k in ("initializer", "weight"))
             if not owners[own] or name in owners[own]:
                 here.setdefault(name, []).append(hypothesis)

@@ -21,6 +21,7 @@ from divergence.diagnose.reading import (
     scalar_settings,
     stands_before_softmax,
 )
+from divergence.diagnose.segments import sources
 from divergence.diagnose.suspect import Hypothesis, Suspect
 from divergence.diagnose.weights import expected_weights
 from divergence.matching.steps import operator
@@ -111,7 +112,7 @@ def _behind(suspect: Suspect, name: str) -> set[str]:
     """Return the reference's sites of the segment that depend on a value."""
     behind = {name}
     for site in suspect.region.reference.sites:
-        if behind.intersection((*site.inputs, site.alias_of or "")):
+        if behind.intersection(sources(site)):
             behind.add(site.name)
     return behind
 
